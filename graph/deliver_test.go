@@ -13,6 +13,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/graph"
 	"github.com/seqzoo/seqzoo/internal/gorgoniatest"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
 func dense(data []float64, shape ...int) *tensor.Dense {
@@ -87,7 +88,7 @@ func TestKeepAndAlso(t *testing.T) {
 		d, err := w.Grad()
 		require.NoError(t, err)
 		c := cost.Value().Data().(float64)
-		require.InDeltaSlice(t, []float64{-2 * c, -4 * c}, d.Data(), 1e-15)
+		testkit.RequireInDelta(t, []float64{-2 * c, -4 * c}, d.Data(), 1e-15)
 		require.Nil(t, h.Value())
 	})
 	t.Run("also", func(t *testing.T) {
@@ -189,7 +190,7 @@ func TestSeveralMachinesOfOneGraph(t *testing.T) {
 		require.InDelta(t, p.Cost.Value().Data(), got, 1e-12, "machine %d", i)
 		d, err = p.Learnables[0].Grad()
 		require.NoError(t, err)
-		require.InDeltaSlice(t, d.Data(), grad, 1e-12, "machine %d", i)
+		testkit.RequireInDelta(t, d.Data(), grad, 1e-12, "machine %d", i)
 	}
 }
 
@@ -273,7 +274,7 @@ func TestValuesTheEngineCannotHold(t *testing.T) {
 		require.Equal(t, []float64{1, 0, 1}, given1.Value().Data())
 		require.Equal(t, []bool{true, false, false}, less.Value().Data())
 		require.Equal(t, []bool{true, false, false}, booleans.Data())
-		require.InDeltaSlice(t, []float32{0.36787945, 0.13533528}, narrow.Data(), 1e-7)
+		testkit.RequireInDelta(t, []float32{0.36787945, 0.13533528}, narrow.Data(), 1e-7)
 	}
 	require.NoError(t, G.Let(x, dense([]float64{-1, 0, 9}, 3)))
 	require.NoError(t, vm.RunAll())

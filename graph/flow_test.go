@@ -111,7 +111,7 @@ func TestGradientFlow(t *testing.T) {
 						for want.Layers[i].Name() != l.Name() {
 							i++
 						}
-						require.InDeltaSlice(t, want.Layers[i].Norms, l.Norms, 1e-12, l.Name())
+						testkit.RequireInDelta(t, want.Layers[i].Norms, l.Norms, 1e-12, l.Name())
 					}
 				}
 			})

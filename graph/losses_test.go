@@ -63,7 +63,7 @@ func TestLossesAgainstPlain(t *testing.T) {
 				}
 			}
 			for i := range got[0] {
-				require.InDeltaSlice(t, got[1][i], got[0][i], 1e-6)
+				testkit.RequireInDelta(t, got[1][i], got[0][i], 1e-6)
 			}
 			require.NotZero(t, got[0][1][0])
 		})

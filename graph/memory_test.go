@@ -127,8 +127,7 @@ func TestMemoryLimit(t *testing.T) {
 	m := training(t, "lstm", 1<<14, 64, 1, 64) // 3 GB
 	var err error
 	n := memtest.Allocated(4<<20, func() {
-		_,
-			err = graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.MemoryLimit(1<<30))
+		_, err = graph.Compile(m.g.Expr(), graph.Keep(m.keep...), graph.MemoryLimit(1<<30))
 	})
 	require.ErrorContains(t, err, "graph.Compile: the values of the graph need ")
 	require.ErrorContains(t, err, "more than the limit of 1073741824")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 )
 
@@ -19,7 +20,7 @@ func TestChrono(t *testing.T) {
 			nodes.Zeros()), 6)
 	}))
 	want := []float64{-math.Log(26), -math.Log(76), math.Log(26), math.Log(76), 0, 0}
-	require.InDeltaSlice(t, want, p.Value().Data(), 1e-12)
+	testkit.RequireInDelta(t, want, p.Value().Data(), 1e-12)
 	for _, steps := range []float64{1, -3, math.NaN(), math.Inf(1)} {
 		require.Error(t, nodes.Try(func() {
 			nodes.NewStore(nodes.Float64, 1).Root().Param("b",

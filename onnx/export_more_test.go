@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/run"
@@ -158,7 +159,7 @@ func TestExportVectors(t *testing.T) {
 	out, err = s.Run(queries)
 	require.NoError(t, err)
 	root := math.Sqrt(0.5)
-	require.InDeltaSlice(t, []float64{1, 0, root, 0, 0, 0, root, root, 1},
+	testkit.RequireInDelta(t, []float64{1, 0, root, 0, 0, 0, root, root, 1},
 		out["cosines"].Float64s(), 1e-6)
 	if os.Getenv("SEQZOO_ORT") != "" {
 		r := startRuntime(t)
@@ -252,7 +253,7 @@ func checkLayout(t *testing.T, r *runtime, m laidOut, l zoo.Layout) {
 		require.NoError(t, err)
 		for i, o := range out {
 			want := step.Output(i).Float64s()
-			require.InDeltaSlice(t, want, got[o.Name].Float64s(), 1e-5, o.Name)
+			testkit.RequireInDelta(t, want, got[o.Name].Float64s(), 1e-5, o.Name)
 		}
 		if r != nil {
 			r.requireSameRun(t, file, imported, values)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/forecast"
@@ -57,7 +58,7 @@ func TestExportedClassifierInUse(t *testing.T) {
 		require.NoError(t, err)
 		got, labels := out["probabilities"].Float64s(), words.Len()
 		for b, w := range want {
-			require.InDeltaSlice(t, w.Probs, got[b*labels:(b+1)*labels], 1e-5)
+			testkit.RequireInDelta(t, w.Probs, got[b*labels:(b+1)*labels], 1e-5)
 		}
 	}
 }
@@ -116,7 +117,7 @@ func TestExportedRecurrentAutoencoderInUse(t *testing.T) {
 	out, err := read.Run(onnx.Values{"series": onnx.Floats(padded, T, B, V),
 		"lengths": onnx.Ints(lengths, B)})
 	require.NoError(t, err)
-	require.InDeltaSlice(t, codes, out["codes"].Float32s(), 1e-5)
+	testkit.RequireInDelta(t, codes, out["codes"].Float32s(), 1e-5)
 	got := out["reconstruction"].Float32s()
 	for b, n := range lengths {
 		for i := range n * V {

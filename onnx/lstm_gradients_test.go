@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/cells"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/rng"
@@ -118,5 +119,5 @@ func near(t *testing.T, want, got []float64, what string) {
 	for _, w := range want {
 		most = max(most, math.Abs(w))
 	}
-	require.InDeltaSlice(t, want, got, 2e-6*(1+most), what)
+	testkit.RequireInDelta(t, want, got, 2e-6*(1+most), what)
 }

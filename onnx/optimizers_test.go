@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -110,9 +111,9 @@ func TestOptimizersAsONNX(t *testing.T) {
 			after := o.State()
 			for k, w := range weights {
 				want := read("output", k)
-				require.InDeltaSlice(t, want, w.Value().Data(), 1e-6)
+				testkit.RequireInDelta(t, want, w.Value().Data(), 1e-6)
 				for s, slot := range c.slots {
-					require.InDeltaSlice(t, read("output", (1+s)*n+k),
+					testkit.RequireInDelta(t, read("output", (1+s)*n+k),
 						after.Tensors[fmt.Sprint("w", k, "/", slot)].Data(), 1e-5, slot)
 				}
 			}

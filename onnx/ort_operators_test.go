@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/onnx/internal/host"
 	"github.com/seqzoo/seqzoo/onnx/internal/pb"
@@ -123,7 +124,7 @@ func (r *runtime) requireSameOperator(t *testing.T, op string, version int64, a 
 	got, err := m.Run(in)
 	require.NoError(t, err, "%s %v", op, a)
 	require.Equal(t, want["y"].Dims, append([]int{}, got["y"].Shape()...), "%s %v", op, a)
-	require.InDeltaSlice(t, want["y"].Data, got["y"].Float64s(), 2e-5, "%s %v", op, a)
+	testkit.RequireInDelta(t, want["y"].Data, got["y"].Float64s(), 2e-5, "%s %v", op, a)
 }
 
 // Operators of images, signals and whole numbers, beyond the cases of ONNX's own tests, give what

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/onnx"
 	"github.com/seqzoo/seqzoo/onnx/internal/host"
 	"github.com/seqzoo/seqzoo/onnx/internal/pb"
@@ -47,6 +48,6 @@ func TestSettingsAreNotTrained(t *testing.T) {
 		"u": onnx.Floats([]float32{3, 7}, 2, 1)})
 	require.NoError(t, err)
 	require.Equal(t, []float32{90, 5, 40}, out["y"].Float32s())
-	require.InDeltaSlice(t, []float64{1, 5}, out["v"].Float64s(), 1e-4)
-	require.InDeltaSlice(t, []float64{-24, 3.001, 11}, out["z"].Float64s(), 1e-6)
+	testkit.RequireInDelta(t, []float64{1, 5}, out["v"].Float64s(), 1e-4)
+	testkit.RequireInDelta(t, []float64{-24, 3.001, 11}, out["z"].Float64s(), 1e-6)
 }

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/rng"
 )
 
@@ -50,7 +51,7 @@ func testAccumulator[T float](t *testing.T) {
 				require.IsType(t, vg.Value(), grad)
 				got = append(got, convert[float64](dataOf[T](grad))...)
 			}
-			require.InDeltaSlice(t, want, got, 1e-6)
+			testkit.RequireInDelta(t, want, got, 1e-6)
 			require.Nil(t, a.Take(), "taken once")
 		}
 	}
@@ -123,7 +124,7 @@ func TestAccumulatorInGorgonia(t *testing.T) {
 		return o
 	}
 	want := weights(4, 1, sgd())
-	require.InDeltaSlice(t, want, weights(2, 2, sgd()), 1e-12)
-	require.InDeltaSlice(t, want, weights(2, 2,
+	testkit.RequireInDelta(t, want, weights(2, 2, sgd()), 1e-12)
+	testkit.RequireInDelta(t, want, weights(2, 2,
 		gorgonia.NewVanillaSolver(gorgonia.WithLearnRate(0.05))), 1e-12)
 }

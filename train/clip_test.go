@@ -8,6 +8,8 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
+
+	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
 // withGrads lists parameters with the gradients given.
@@ -51,13 +53,13 @@ func TestClip(t *testing.T) {
 			norm, err := c.clip.Apply(params)
 			require.NoError(t, err)
 			require.InDelta(t, 13, norm, 1e-12)
-			require.InDeltaSlice(t, c.want, gradsOf[float64](params), 1e-12)
+			testkit.RequireInDelta(t, c.want, gradsOf[float64](params), 1e-12)
 
 			params = withGrads([]float32{3, 0}, []float32{-12, 4})
 			norm, err = c.clip.Apply(params)
 			require.NoError(t, err)
 			require.InDelta(t, 13, norm, 1e-12)
-			require.InDeltaSlice(t, c.want, gradsOf[float32](params), 1e-5)
+			testkit.RequireInDelta(t, c.want, gradsOf[float32](params), 1e-5)
 		})
 	}
 	a, b := newParam("a", []float64{1, 1}, 2), newParam("b", []float64{1, 1}, 2)
@@ -66,7 +68,7 @@ func TestClip(t *testing.T) {
 	norm, err := Clip{Norm: 1, Eps: Zero}.Apply([]gorgonia.ValueGrad{a, b})
 	require.NoError(t, err)
 	require.InDelta(t, math.Sqrt(50), norm, 1e-12)
-	require.InDeltaSlice(t, []float64{3 / norm, 4 / norm}, a.grad.Data(), 1e-12)
+	testkit.RequireInDelta(t, []float64{3 / norm, 4 / norm}, a.grad.Data(), 1e-12)
 
 	norm, err = Clip{Norm: 1}.Apply(nil)
 	require.NoError(t, err)
@@ -98,13 +100,13 @@ func TestClipExplodedGradient(t *testing.T) {
 	norm, err := Clip{Norm: 1}.Apply(params)
 	require.NoError(t, err)
 	require.InEpsilon(t, 5e200, norm, 1e-12)
-	require.InDeltaSlice(t, []float64{0.6, 0, 0.8}, gradsOf[float64](params), 1e-12)
+	testkit.RequireInDelta(t, []float64{0.6, 0, 0.8}, gradsOf[float64](params), 1e-12)
 
 	params = withGrads([]float32{3e38, 0}, []float32{3e38})
 	norm, err = Clip{Norm: 1}.Apply(params)
 	require.NoError(t, err)
 	require.InEpsilon(t, 3e38*math.Sqrt2, norm, 1e-6)
-	require.InDeltaSlice(t, []float64{math.Sqrt2 / 2, 0, math.Sqrt2 / 2}, gradsOf[float32](params),
+	testkit.RequireInDelta(t, []float64{math.Sqrt2 / 2, 0, math.Sqrt2 / 2}, gradsOf[float32](params),
 		1e-6)
 }
 

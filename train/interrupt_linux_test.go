@@ -116,8 +116,7 @@ func TestSignals(t *testing.T) {
 		code int
 	}{
 		"SIGINT": {func(tty *terminal, c *exec.Cmd) error {
-			_,
-				err := tty.master.Write([]byte{3})
+			_, err := tty.master.Write([]byte{3})
 			return err
 		}, 130},
 		"SIGTERM": {func(tty *terminal,

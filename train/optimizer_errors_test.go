@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
 func TestConfigErrors(t *testing.T) {
@@ -146,7 +148,7 @@ func TestEmptyTensorAndRowsOfAMatrix(t *testing.T) {
 	}
 	require.NoError(t, o.Step(params))
 	require.NoError(t, o.Restore(o.State()))
-	require.InDeltaSlice(t, []float64{1, 1, 0.999, 0.999, 1, 1}, table.Data(), 1e-9)
+	testkit.RequireInDelta(t, []float64{1, 1, 0.999, 0.999, 1, 1}, table.Data(), 1e-9)
 }
 
 func TestRestoreErrors(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/rng"
 )
 
@@ -36,8 +37,7 @@ var families = []family{
 				return p - 0.1*g - 0.03*p
 			}
 		}},
-	{"momentum", func() (Optimizer,
-		error) {
+	{"momentum", func() (Optimizer, error) {
 		return NewSGD(SGDConfig{LR: 0.1, Momentum: 0.8, WeightDecay: 0.1})
 	},
 		func() func(p, g float64) float64 {
@@ -47,8 +47,7 @@ var families = []family{
 				return p + velocity
 			}
 		}},
-	{"nesterov", func() (Optimizer,
-		error) {
+	{"nesterov", func() (Optimizer, error) {
 		return NewSGD(SGDConfig{LR: 0.1, Momentum: 0.8, Nesterov: true})
 	},
 		func() func(p, g float64) float64 {
@@ -68,16 +67,14 @@ var families = []family{
 		oracleAdam(0.1, 0, 0, true)},
 	{"rmsprop", func() (Optimizer, error) { return NewRMSProp(RMSPropConfig{}) },
 		oracleRMSProp(0.01, 0.99, 0, false)},
-	{"rmsprop_momentum", func() (Optimizer,
-		error) {
+	{"rmsprop_momentum", func() (Optimizer, error) {
 		return NewRMSProp(RMSPropConfig{LR: 0.02, Alpha: 0.9, Momentum: 0.5})
 	},
 		oracleRMSProp(0.02, 0.9, 0.5, false)},
 	{"rmsprop_centered", func() (Optimizer, error) {
 		return NewRMSProp(RMSPropConfig{LR: 0.02, Alpha: 0.9, Momentum: 0.5, Centered: true})
 	}, oracleRMSProp(0.02, 0.9, 0.5, true)},
-	{"adagrad", func() (Optimizer,
-		error) {
+	{"adagrad", func() (Optimizer, error) {
 		return NewAdagrad(AdagradConfig{LR: 0.1, LRDecay: 0.1})
 	},
 		func() func(p, g float64) float64 {
@@ -284,7 +281,7 @@ func TestZeroIsZero(t *testing.T) {
 	p := newParam("w", []float64{1, 1, 1}, 3)
 	copy(dataOf[float64](p.grad), []float64{3, -0.01, 0})
 	require.NoError(t, o.Step([]gorgonia.ValueGrad{p}))
-	require.InDeltaSlice(t, []float64{0.5, 1.5, 1}, p.value.Data(), 1e-6)
+	testkit.RequireInDelta(t, []float64{0.5, 1.5, 1}, p.value.Data(), 1e-6)
 }
 
 // A step of a long training must not meet a negative variance.

@@ -18,8 +18,7 @@ func TestSchedules(t *testing.T) {
 			[]float64{0.3, 0.3, 0.3}},
 		{"step", func() (Schedule, error) { return NewStepDecay(StepDecayConfig{LR: 1, Every: 2}) },
 			[]float64{1, 1, 0.1, 0.1, 0.01}},
-		{"exponential", func() (Schedule,
-			error) {
+		{"exponential", func() (Schedule, error) {
 			return NewExponential(ExponentialConfig{LR: 8, Gamma: 0.5})
 		},
 			[]float64{8, 4, 2, 1}},

@@ -110,13 +110,11 @@ func TestTruncatedErrors(t *testing.T) {
 			return nil,
 				nil
 		},
-		"width is odd": func(WindowShape) (*WindowGraph,
-			error) {
+		"width is odd": func(WindowShape) (*WindowGraph, error) {
 			nodes.Failf("Test", "width is odd")
 			return nil, nil
 		},
-		"a state of 0 parts to one of 1": func(s WindowShape) (*WindowGraph,
-			error) {
+		"a state of 0 parts to one of 1": func(s WindowShape) (*WindowGraph, error) {
 			return startless(s), nil
 		},
 	} {

@@ -44,7 +44,7 @@ func TestNoiseOfPartsOfABatch(t *testing.T) {
 					part := run(first, rows)
 					for at := range T {
 						from, size := (at*B+first)*rowsWidth, rows*rowsWidth
-						require.InDeltaSlice(t, whole[from:from+size], part[at*size:(at+1)*size],
+						testkit.RequireInDelta(t, whole[from:from+size], part[at*size:(at+1)*size],
 							1e-12, "%s, %v, rows %d to %d", c.cell, strategy, first, first+rows)
 					}
 				}

@@ -76,8 +76,7 @@ func (d *drawCommand) run(_ context.Context, s cli.Std) error {
 		return err
 	}
 	if err := cli.WriteFile(d.out, func(w io.Writer) error {
-		_,
-			err := w.Write(b.Bytes())
+		_, err := w.Write(b.Bytes())
 		return err
 	}); err != nil {
 		return err

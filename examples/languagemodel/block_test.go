@@ -11,6 +11,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -91,7 +92,7 @@ func TestBlockAsInPyTorch(t *testing.T) {
 	u := unrollBlock(t, "block,expand=2,mlp=2,last", 3, 0, unroll.Scan)
 	loss, y, grads := u.values(t)
 	require.InDelta(t, 4.3716610818249855, loss, 1e-11)
-	require.InDeltaSlice(t, []float64{0.708484003176, 0.984240020871, 0.322812694415,
+	testkit.RequireInDelta(t, []float64{0.708484003176, 0.984240020871, 0.322812694415,
 		1.408875941233, 0.833015230769, 0.025590013976}, y[len(y)-6:], 1e-11)
 	norms := map[string]float64{
 		"inner/W_ih": 7.317522394467548, "inner/b": 4.9756175806938385,
@@ -126,9 +127,9 @@ func TestGradientsOfBlocks(t *testing.T) {
 			require.NoError(t, r.Err(), spec)
 			_, y, grads := scan.values(t)
 			_, alsoY, alsoGrads := unrollBlock(t, spec, in, shift, unroll.Expand).values(t)
-			require.InDeltaSlice(t, alsoY, y, 1e-10, spec)
+			testkit.RequireInDelta(t, alsoY, y, 1e-10, spec)
 			for i := range grads {
-				require.InDeltaSlice(t, alsoGrads[i], grads[i], 1e-8, spec)
+				testkit.RequireInDelta(t, alsoGrads[i], grads[i], 1e-8, spec)
 			}
 		}
 	}

@@ -231,8 +231,7 @@ func (g *generator) run(context.Context, cli.Std) error {
 	}
 	write := func(path, s string) error {
 		return cli.WriteFile(path, func(w io.Writer) error {
-			_,
-				err := io.WriteString(w, s)
+			_, err := io.WriteString(w, s)
 			return err
 		})
 	}

@@ -15,24 +15,20 @@ var layers = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 	"mish":      unary(G.Mish),
 	"ravel":     unary(G.Ravel),
 	"sparsemax": func(_ *Graph, x *G.Node) (*G.Node, error) { return G.Sparsemax(x) },
-	"logsumexp": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"logsumexp": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.LogSumExp(x, g.int("axis", 0, x.Dims()-1))
 	},
 	"norm": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Norm(above(g, x), g.int("axis", 0, x.Dims()-1), 2)
 	},
 	"dropout": func(_ *Graph, x *G.Node) (*G.Node, error) { return G.Dropout(x, 0) },
-	"reduce add": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"reduce add": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.ReduceAdd(G.Nodes{x, g.like(x), x})
 	},
-	"reduce mul": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"reduce mul": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.ReduceMul(G.Nodes{x, g.like(x)})
 	},
-	"divided": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"divided": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Div(x, above(g, g.like(x)))
 	},
 	"mul scalar": func(g *Graph, x *G.Node) (*G.Node, error) { return G.Mul(x, g.Input()) },
@@ -99,23 +95,19 @@ var layers = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 	"max pool": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.MaxPool2D(g.Input(2, 3, 6, 6), tensor.Shape{2, 2}, []int{0, 0}, []int{2, 2})
 	},
-	"max pool 1d": func(g *Graph, _ *G.Node) (*G.Node,
-		error) {
+	"max pool 1d": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.MaxPool1D(g.Input(2, 3, 6), 2, 0, 2)
 	},
-	"global average pool": func(g *Graph, _ *G.Node) (*G.Node,
-		error) {
+	"global average pool": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.GlobalAveragePool2D(g.Input(2, 3, 4, 4))
 	},
 	"average pool": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.AveragePool2D(g.Input(2, 3, 6, 6), tensor.Shape{2, 2}, []int{0, 0}, []int{2, 2})
 	},
-	"average pool 1d": func(g *Graph, _ *G.Node) (*G.Node,
-		error) {
+	"average pool 1d": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.AveragePool1D(g.Input(2, 3, 6), 2, 0, 2)
 	},
-	"upsample": func(g *Graph, _ *G.Node) (*G.Node,
-		error) {
+	"upsample": func(g *Graph, _ *G.Node) (*G.Node, error) {
 		return G.Upsample2D(g.Input(1, 2, 3, 3), 2)
 	},
 	"group norm": func(g *Graph, _ *G.Node) (*G.Node, error) {

@@ -46,16 +46,13 @@ var operations = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 		}
 		return G.Mul(x, g.Input(s[len(s)-1], g.shape(1, 1)[0]))
 	},
-	"matrix mul": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"matrix mul": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Mul(g.Input(g.shape(1, 1)[0], x.Shape()[0]), x)
 	},
-	"mul vector": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"mul vector": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Mul(x, g.Input(x.Shape()[x.Dims()-1]))
 	},
-	"outer": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"outer": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.OuterProd(x, g.Input(g.shape(1, 1)...))
 	},
 	"batched": func(g *Graph, x *G.Node) (*G.Node, error) {
@@ -88,12 +85,10 @@ var operations = map[string]func(g *Graph, x *G.Node) (*G.Node, error){
 	"maximum": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.Max(x, g.axes(x)...)
 	},
-	"softmax": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"softmax": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.SoftMax(x, g.int("axis", -1, x.Dims()-1))
 	},
-	"logsoftmax": func(g *Graph, x *G.Node) (*G.Node,
-		error) {
+	"logsoftmax": func(g *Graph, x *G.Node) (*G.Node, error) {
 		return G.LogSoftMax(x, g.int("axis", -1, x.Dims()-1))
 	},
 	"broadcast": func(g *Graph, x *G.Node) (*G.Node, error) {

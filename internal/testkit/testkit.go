@@ -4,6 +4,7 @@ package testkit
 import (
 	"fmt"
 	"math"
+	"reflect"
 
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/gorgonia"
@@ -52,4 +53,12 @@ func RequireClose(t T, want, got []float64, tol float64, what string) {
 				what, i, got[i], want[i]))
 		}
 	}
+}
+
+// RequireInDelta wants as many numbers as there are wanted, each within delta of its own. Both are
+// slices. It is require.InDeltaSlice, which takes a slice that is too short, or empty.
+func RequireInDelta(t T, want, got any, delta float64, about ...any) {
+	t.Helper()
+	require.Len(t, got, reflect.ValueOf(want).Len(), about...)
+	require.InDeltaSlice(t, want, got, delta, about...)
 }

@@ -42,3 +42,17 @@ func TestRequireClose(t *testing.T) {
 	require.True(t, fails([]float64{0}, []float64{2e-3}))
 	require.True(t, fails([]float64{0}, []float64{math.NaN()}))
 }
+
+func TestRequireInDelta(t *testing.T) {
+	fails := func(want, got any) bool {
+		f := &failures{}
+		testkit.RequireInDelta(f, want, got, 1e-3)
+		return f.count > 0
+	}
+	require.False(t, fails([]float64{1, 2}, []float32{1.0005, 2}))
+	require.True(t, fails([]float64{1}, []float64{1.002}))
+	require.True(t, fails([]float64{1, 2}, []float64{1}), "one is missing")
+	require.True(t, fails([]float64{1}, []float64{}), "all are missing")
+	require.True(t, fails([]float64{1}, nil))
+	require.True(t, fails([]float64{1}, []float64{math.NaN()}))
+}

@@ -54,8 +54,7 @@ func doubtfulLabels(t *testing.T) map[string]doubtful {
 			return classifier.Task(zoolabel.Data{Train: good,
 				Valid: []zoolabel.Labelled{one(0, a, b)}})
 		}, nil},
-		"not validated": {func() (train.Task,
-			error) {
+		"not validated": {func() (train.Task, error) {
 			return classifier.Task(zoolabel.Data{Train: good})
 		}, nil},
 		"nothing to validate with": {func() (train.Task, error) {

@@ -61,13 +61,11 @@ func TestKindsOfErrors(t *testing.T) {
 		"no format":      {zoo.ErrFormat, load(replace(`"format": 1`, `"format": 0`))},
 		"another width":  {zoo.ErrMisfit, load(replace(`"code": 1`, `"code": 2`))},
 		"no such model": {os.ErrNotExist, func() error {
-			_,
-				err := zoo.Load(filepath.Join(t.TempDir(), "none"))
+			_, err := zoo.Load(filepath.Join(t.TempDir(), "none"))
 			return err
 		}()},
 		"lists of lengths": {metrics.ErrLength, func() error {
-			_,
-				err := metrics.Accuracy([]int{1}, []int{1, 2})
+			_, err := metrics.Accuracy([]int{1}, []int{1, 2})
 			return err
 		}()},
 	} {

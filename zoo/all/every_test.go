@@ -145,8 +145,7 @@ func TestEveryModelFromEverywhere(t *testing.T) {
 						"a/one.zip")
 				},
 				"reader": func() (zoo.Model, error) { return zoo.Read(bytes.NewReader(want)) },
-				"slow reader": func() (zoo.Model,
-					error) {
+				"slow reader": func() (zoo.Model, error) {
 					return zoo.Read(io.MultiReader(bytes.NewReader(want)))
 				},
 				"clone": func() (zoo.Model, error) { return zoo.Clone(m) },

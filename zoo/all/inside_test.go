@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/caption"
@@ -54,7 +55,7 @@ func TestInside(t *testing.T) {
 	}
 	near := func(t *testing.T, want, got []float64) {
 		t.Helper()
-		require.InDeltaSlice(t, want, got, 1e-4)
+		testkit.RequireInDelta(t, want, got, 1e-4)
 	}
 	t.Run("language model", func(t *testing.T) {
 		m := models["LanguageModel"].(*lm.Model)

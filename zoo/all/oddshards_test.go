@@ -163,7 +163,7 @@ func sameEnd(t *testing.T, want, got, format string, args ...any) {
 		return
 	}
 	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
-	require.Equal(t, len(a), len(b), format, args)
+	require.Equal(t, len(a), len(b), fmt.Sprintf(format, args...))
 	for i := range a {
 		if a[i] != b[i] {
 			t.Errorf("%.200s\nis alone\n%.200s", b[i], a[i])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/internal/threads"
 	"github.com/seqzoo/seqzoo/train"
 )
@@ -60,7 +61,7 @@ func TestShardsMakeUpTheBatch(t *testing.T) {
 					require.Equal(t, b.Count, count)
 					require.InDelta(t, b.Loss, loss/float64(count), 1e-5*(1+math.Abs(b.Loss)))
 					for p, x := range want {
-						require.InDeltaSlice(t, x, got[p], 2e-5, "%d shards, %s", n, p)
+						testkit.RequireInDelta(t, x, got[p], 2e-5, "%d shards, %s", n, p)
 					}
 				}
 			}

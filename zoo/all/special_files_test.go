@@ -34,14 +34,12 @@ import (
 var readers = map[string]func(path string) error{
 	"text.ReadFile": func(path string) error { _, err := text.ReadFile(path); return err },
 	"text.LoadVocabulary": func(path string) error {
-		_,
-			err := text.LoadVocabulary(path)
+		_, err := text.LoadVocabulary(path)
 		return err
 	},
 	"text.LoadBPE": func(path string) error { _, err := text.LoadBPE(path); return err },
 	"series.ReadFile": func(path string) error {
-		_,
-			err := series.ReadFile(path, series.Options{})
+		_, err := series.ReadFile(path, series.Options{})
 		return err
 	},
 	"vectors.ReadFile": func(path string) error {
@@ -51,13 +49,11 @@ var readers = map[string]func(path string) error{
 	"images.Read":       func(path string) error { _, err := images.Read(path); return err },
 	"images.ReadLabels": func(path string) error { _, err := images.ReadLabels(path); return err },
 	"safetensors": func(path string) error {
-		_,
-			err := safetensors.ReadFile(path)
+		_, err := safetensors.ReadFile(path)
 		return err
 	},
 	"checkpoint": func(path string) error {
-		_,
-			err := train.ReadCheckpoint(path)
+		_, err := train.ReadCheckpoint(path)
 		return err
 	},
 	"word2vec.OpenVectors": func(path string) error {
@@ -73,8 +69,7 @@ var readers = map[string]func(path string) error{
 		return err
 	},
 	"text.ReadDialogues": func(path string) error {
-		_,
-			err := text.ReadDialogues(path)
+		_, err := text.ReadDialogues(path)
 		return err
 	},
 	"text.ReadLabelled":  func(path string) error { _, err := text.ReadLabelled(path); return err },
@@ -198,8 +193,7 @@ func TestSpecialFilesInModels(t *testing.T) {
 			path := filepath.Join(dir, name)
 			require.NoError(t, replaceBy(path, kind, random.IntN(5)))
 			refused(t, kind+" for "+name, path, func() error {
-				_,
-					err := zoo.Load(dir)
+				_, err := zoo.Load(dir)
 				return err
 			})
 		}
@@ -219,8 +213,7 @@ func TestSpecialFilesInModels(t *testing.T) {
 		if kind != "absent" {
 			require.NoError(t, replaceBy(lock, kind, random.IntN(5)))
 			refused(t, kind+" for a lock", lock, func() error {
-				_,
-					err := train.OpenCheckpoints(dir, 0)
+				_, err := train.OpenCheckpoints(dir, 0)
 				return err
 			})
 		}

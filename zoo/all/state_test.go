@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 	"github.com/seqzoo/seqzoo/zoo/dialogue"
@@ -191,7 +192,7 @@ func TestTaggingGoesOn(t *testing.T) {
 				require.Equal(t, min(7, from+n), s.Steps())
 			}
 			for i := range want {
-				require.InDeltaSlice(t, want[i].Probs, got[i].Probs, 1e-6, "%s, %d at a time", name,
+				testkit.RequireInDelta(t, want[i].Probs, got[i].Probs, 1e-6, "%s, %d at a time", name,
 					n)
 			}
 			_, err = s.Read(label.Sequence{IDs: []int{99}, Features: []float32{1}})

@@ -13,7 +13,7 @@ import (
 	"gorgonia.org/tensor"
 	"pgregory.net/rapid"
 
-	_ "github.com/seqzoo/seqzoo/internal/testkit" // one seed
+	"github.com/seqzoo/seqzoo/internal/testkit" // and one seed
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/nodes"
@@ -149,17 +149,17 @@ func naive(m *tree, source, start int, o decode.BeamOptions) []decode.Hypothesis
 	return done[:min(o.Width, len(done))]
 }
 
-func requireSame(t require.TestingT, want, got []decode.Hypothesis) {
+func requireSame(t testkit.T, want, got []decode.Hypothesis) {
 	require.Len(t, got, len(want))
 	for i := range want {
 		require.Equal(t, want[i].Tokens, got[i].Tokens, i)
 		require.Equal(t, want[i].Ended, got[i].Ended, i)
 		require.InDelta(t, want[i].LogProb, got[i].LogProb, 1e-9, i)
 		require.InDelta(t, want[i].Score, got[i].Score, 1e-9, i)
-		require.InDeltaSlice(t, want[i].LogProbs, got[i].LogProbs, 1e-9, i)
+		testkit.RequireInDelta(t, want[i].LogProbs, got[i].LogProbs, 1e-9, i)
 		require.Equal(t, len(want[i].Attention), len(got[i].Attention))
 		for k := range want[i].Attention {
-			require.InDeltaSlice(t, want[i].Attention[k], got[i].Attention[k], 1e-9)
+			testkit.RequireInDelta(t, want[i].Attention[k], got[i].Attention[k], 1e-9)
 		}
 	}
 }

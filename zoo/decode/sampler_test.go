@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/decode"
 )
@@ -66,7 +67,7 @@ func TestGoldenFilter(t *testing.T) {
 					got[k.ID], keep[k.ID] = k.Prob, 1
 				}
 				require.Equal(t, c.Outputs.Keep.Data[row:row+c.Config.V], keep)
-				require.InDeltaSlice(t, probs, got, atol+rtol*slices.Max(probs))
+				testkit.RequireInDelta(t, probs, got, atol+rtol*slices.Max(probs))
 			}
 			for b := range c.Config.B {
 				row := b * c.Config.V

@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -103,7 +104,7 @@ func TestCopyIsPyTorchs(t *testing.T) {
 	for _, g := range b.Grads {
 		grad, err := g.Grad()
 		require.NoError(t, err)
-		require.InDeltaSlice(t, want.Grads[g.(interface{ Name() string }).Name()], grad.Data(),
+		testkit.RequireInDelta(t, want.Grads[g.(interface{ Name() string }).Name()], grad.Data(),
 			1e-12, g)
 	}
 	sum, tokens := 0.0, 0

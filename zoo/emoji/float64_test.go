@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/train"
 	"github.com/seqzoo/seqzoo/zoo"
@@ -30,7 +31,7 @@ func TestEmoji2VecFloat64(t *testing.T) {
 		require.NoError(t, err)
 		got, err := double.Vector(e)
 		require.NoError(t, err)
-		require.InDeltaSlice(t, want, got, 1e-3)
+		testkit.RequireInDelta(t, want, got, 1e-3)
 		p, err := double.Probability("joy", e)
 		require.NoError(t, err)
 		q, err := again.Probability("joy", e)

@@ -230,33 +230,27 @@ func TestForecasterErrors(t *testing.T) {
 	require.NoError(t, err)
 	for want, run := range map[string]func() error{
 		"there is no series": func() error {
-			_,
-				err := m.Task(forecast.Data{})
+			_, err := m.Task(forecast.Data{})
 			return err
 		},
 		"the series has the variables": func() error {
-			_,
-				err := m.Task(forecast.Data{Train: short})
+			_, err := m.Task(forecast.Data{Train: short})
 			return err
 		},
 		"has 4 times; a window and what": func() error {
-			_,
-				err := m.Evaluate(context.Background(), two)
+			_, err := m.Evaluate(context.Background(), two)
 			return err
 		},
 		"the history has 2 rows": func() error {
-			_,
-				err := m.Forecast([][]float64{{1, 2}, {3, 4}})
+			_, err := m.Forecast([][]float64{{1, 2}, {3, 4}})
 			return err
 		},
 		"row 1 has 1 values": func() error {
-			_,
-				err := m.Forecast([][]float64{{1, 2}, {3}, {1, 2}})
+			_, err := m.Forecast([][]float64{{1, 2}, {3}, {1, 2}})
 			return err
 		},
 		"b is NaN at row 3": func() error {
-			_,
-				err := m.Forecast([][]float64{{0, 0}, {1, 2}, {3, 3}, {1, math.NaN()}})
+			_, err := m.Forecast([][]float64{{0, 0}, {1, 2}, {3, 3}, {1, math.NaN()}})
 			return err
 		},
 	} {

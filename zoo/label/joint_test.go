@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
@@ -92,13 +93,13 @@ func TestJointIsBoth(t *testing.T) {
 				require.NoError(t, err)
 				alone, err := one.Predict(e.Sequence)
 				require.NoError(t, err)
-				require.InDeltaSlice(t, alone.Probs, p.Label.Probs, 1e-12)
+				testkit.RequireInDelta(t, alone.Probs, p.Label.Probs, 1e-12)
 				tags, err := each.Predict(e.Sequence)
 				require.NoError(t, err)
 				require.Len(t, p.Tags, len(tags))
 				for i := range tags {
 					require.Equal(t, tags[i].Label, p.Tags[i].Label)
-					require.InDeltaSlice(t, tags[i].Probs, p.Tags[i].Probs, 1e-12)
+					testkit.RequireInDelta(t, tags[i].Probs, p.Tags[i].Probs, 1e-12)
 				}
 			}
 			e, err := m.Evaluate(ctx, examples)

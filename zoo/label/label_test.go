@@ -138,7 +138,7 @@ func TestPredictionsDoNotDependOnTheBatch(t *testing.T) {
 			alone := predictAll(t, m, all[i:i+1])[0]
 			require.Len(t, together[i], len(alone))
 			for k, p := range alone {
-				require.InDeltaSlice(t, p.Probs, together[i][k].Probs, 1e-6)
+				testkit.RequireInDelta(t, p.Probs, together[i][k].Probs, 1e-6)
 				require.Equal(t, slices.Max(p.Probs), p.Prob)
 				require.Equal(t, p.Prob, p.Probs[p.ID])
 				require.Equal(t, string(rune('a'+p.ID)), p.Label)

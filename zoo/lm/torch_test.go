@@ -16,6 +16,7 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/safetensors"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -189,7 +190,7 @@ func TestImportTorch(t *testing.T) {
 			if dtype == nodes.Float32 {
 				tolerance = 1e-4
 			}
-			require.InDeltaSlice(t, want, c.run(t, s, layers), tolerance, c.Name)
+			testkit.RequireInDelta(t, want, c.run(t, s, layers), tolerance, c.Name)
 
 			back := filepath.Join(t.TempDir(), "back.safetensors")
 			require.NoError(t, zoo.ExportTorch(back, s, module))
@@ -197,7 +198,7 @@ func TestImportTorch(t *testing.T) {
 			require.NoError(t, nodes.Try(func() { layers = c.layers(again, true) }))
 			require.NoError(t, zoo.ImportTorch(back, again, module))
 			require.Equal(t, s.Params()[0].Value().Data(), again.Params()[0].Value().Data())
-			require.InDeltaSlice(t, want, c.run(t, again, layers), tolerance, c.Name)
+			testkit.RequireInDelta(t, want, c.run(t, again, layers), tolerance, c.Name)
 			f, err := safetensors.ReadFile(back)
 			require.NoError(t, err)
 			require.Len(t, f.Tensors, len(c.Params), c.Name)
@@ -347,7 +348,7 @@ func TestTorchItself(t *testing.T) {
 	}
 	for cell, logits := range run("load") {
 		for i := range logits {
-			require.InDeltaSlice(t, want[cell][i], logits[i], 1e-5, cell)
+			testkit.RequireInDelta(t, want[cell][i], logits[i], 1e-5, cell)
 		}
 	}
 }

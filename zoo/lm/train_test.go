@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/train"
@@ -246,9 +247,9 @@ func TestSampledTraining(t *testing.T) {
 		}
 		want, full := fit(0, 2)
 		got, all := fit(lmTokens, 2)
-		require.InDeltaSlice(t, want, got, 1e-4)
+		testkit.RequireInDelta(t, want, got, 1e-4)
 		for name, w := range zootest.Weights(full) {
-			require.InDeltaSlice(t, w, zootest.Weights(all)[name], 2e-3, name)
+			testkit.RequireInDelta(t, w, zootest.Weights(all)[name], 2e-3, name)
 		}
 		part, _ := fit(5, 6)
 		require.Less(t, part[5], part[0]-0.1)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo/metrics"
 )
@@ -30,7 +31,7 @@ func TestBLEUOfThePaper(t *testing.T) {
 	}
 	the := score(2, "the the the the the the the", "The cat is on the mat",
 		"There is a cat on the mat")
-	require.InDeltaSlice(t, []float64{2. / 7, 0}, the.Precisions, 1e-12)
+	testkit.RequireInDelta(t, []float64{2. / 7, 0}, the.Precisions, 1e-12)
 	require.Zero(t, the.BLEU)
 
 	references := []string{
@@ -39,9 +40,9 @@ func TestBLEUOfThePaper(t *testing.T) {
 		"It is the practical guide for the army always to heed the directions of the party",
 	}
 	one := score(2, "It is a guide to action which ensures that the military always obeys the commands of the party", references...)
-	require.InDeltaSlice(t, []float64{17. / 18, 10. / 17}, one.Precisions, 1e-12)
+	testkit.RequireInDelta(t, []float64{17. / 18, 10. / 17}, one.Precisions, 1e-12)
 	two := score(2, "It is to insure the troops forever hearing the activity guidebook that party direct", references...)
-	require.InDeltaSlice(t, []float64{8. / 14, 1. / 13}, two.Precisions, 1e-12)
+	testkit.RequireInDelta(t, []float64{8. / 14, 1. / 13}, two.Precisions, 1e-12)
 
 	// NLTK's documentation of sentence_bleu gives 0.5045… for the first, of corpus_bleu 0.5920… for
 	// it and another.

@@ -100,29 +100,24 @@ func TestQuantile(t *testing.T) {
 func TestDetectionErrors(t *testing.T) {
 	for want, call := range map[string]func() error{
 		"1 scores and 2 labels": func() error {
-			_,
-				err := metrics.ROCAUC([]float64{1}, []bool{true, false})
+			_, err := metrics.ROCAUC([]float64{1}, []bool{true, false})
 			return err
 		},
 		"2 of 2 are positive": func() error {
-			_,
-				err := metrics.ROCAUC([]float64{1, 2}, []bool{true, true})
+			_, err := metrics.ROCAUC([]float64{1, 2}, []bool{true, true})
 			return err
 		},
 		"0 of 0 are positive": func() error { _, err := metrics.BestF1(nil, nil); return err },
 		"score 1 is NaN": func() error {
-			_,
-				err := metrics.BestF1([]float64{1, math.NaN()}, []bool{true, false})
+			_, err := metrics.BestF1([]float64{1, math.NaN()}, []bool{true, false})
 			return err
 		},
 		"2 scores and 0 labels": func() error {
-			_,
-				err := metrics.DetectAbove(0, []float64{1, 2}, nil)
+			_, err := metrics.DetectAbove(0, []float64{1, 2}, nil)
 			return err
 		},
 		"score 0 is NaN": func() error {
-			_,
-				err := metrics.DetectAbove(1, []float64{math.NaN()}, []bool{true})
+			_, err := metrics.DetectAbove(1, []float64{math.NaN()}, []bool{true})
 			return err
 		},
 		"threshold is NaN": func() error {

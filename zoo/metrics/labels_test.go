@@ -95,51 +95,42 @@ func TestErrors(t *testing.T) {
 	require.Zero(t, c.Accuracy())
 	for want, run := range map[string]func() error{
 		"1 predictions and 2 true values": func() error {
-			_,
-				err := metrics.Accuracy([]int{1}, []int{1, 2})
+			_, err := metrics.Accuracy([]int{1}, []int{1, 2})
 			return err
 		},
 		"Accuracy: there is nothing": func() error {
-			_,
-				err := metrics.Accuracy[int](nil, nil)
+			_, err := metrics.Accuracy[int](nil, nil)
 			return err
 		},
 		"Binary: 0 predictions": func() error {
-			_,
-				err := metrics.Binary(nil, []bool{true})
+			_, err := metrics.Binary(nil, []bool{true})
 			return err
 		},
 		"there are classes 0 … 1, example 1": func() error {
-			_,
-				err := metrics.Confuse([]int{0, 2}, []int{0, 0}, 2)
+			_, err := metrics.Confuse([]int{0, 2}, []int{0, 0}, 2)
 			return err
 		},
 		"0 classes": func() error {
-			_,
-				err := metrics.Confuse([]int{0}, []int{0}, 0)
+			_, err := metrics.Confuse([]int{0}, []int{0}, 0)
 			return err
 		},
 		"classes, want 1 … 16384": func() error {
-			_,
-				err := metrics.Confuse([]int{0}, []int{0}, 1<<40)
+			_, err := metrics.Confuse([]int{0}, []int{0}, 1<<40)
 			return err
 		},
 		"class -1 predicted":          func() error { return c.Add(-1, 0) },
 		"class 1; there are":          func() error { _, err := c.Class(1); return err },
 		"there is nothing to measure": func() error { _, err := c.Macro(); return err },
 		"MSE: there is nothing": func() error {
-			_,
-				err := metrics.MSE[float64](nil, nil)
+			_, err := metrics.MSE[float64](nil, nil)
 			return err
 		},
 		"predicted value 1 is NaN": func() error {
-			_,
-				err := metrics.MAE([]float64{0, math.NaN()}, []float64{0, 0})
+			_, err := metrics.MAE([]float64{0, math.NaN()}, []float64{0, 0})
 			return err
 		},
 		"true value 0 is +Inf": func() error {
-			_,
-				err := metrics.RMSE([]float64{0}, []float64{math.Inf(1)})
+			_, err := metrics.RMSE([]float64{0}, []float64{math.Inf(1)})
 			return err
 		},
 	} {

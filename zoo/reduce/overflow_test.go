@@ -48,8 +48,7 @@ func TestRowsThatOverflowAreAnomalies(t *testing.T) {
 				}
 			}
 			for what, of := range map[string]func([]float32) ([]float32, error){
-				"codes": m.Transform, "rows again": func(x []float32) ([]float32,
-					error) {
+				"codes": m.Transform, "rows again": func(x []float32) ([]float32, error) {
 					return Reconstruct(m, x)
 				},
 			} {
@@ -99,12 +98,10 @@ func TestValidationNamesTheRowThatOverflows(t *testing.T) {
 		Likelihood: GaussianDecoder}, 1)
 	require.NoError(t, err)
 	for name, task := range map[string]func() (train.Task, error){
-		"autoencoder": func() (train.Task,
-			error) {
+		"autoencoder": func() (train.Task, error) {
 			return ae.Task(RowData{Train: x, Valid: valid})
 		},
-		"VAE": func() (train.Task,
-			error) {
+		"VAE": func() (train.Task, error) {
 			return vae.Task(VAEData{RowData: RowData{Train: x, Valid: valid}})
 		},
 	} {

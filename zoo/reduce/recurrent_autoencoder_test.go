@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/run"
@@ -67,12 +68,12 @@ func TestRecurrentAutoencoder(t *testing.T) {
 			// nothing.
 			code, err := m.EncodeSeries(series[i : i+1])
 			require.NoError(t, err)
-			require.InDeltaSlice(t, codes[i*cfg.Code:(i+1)*cfg.Code], code, 1e-5)
+			testkit.RequireInDelta(t, codes[i*cfg.Code:(i+1)*cfg.Code], code, 1e-5)
 			alone, err := m.DecodeSeries(code, lengths[i:i+1])
 			require.NoError(t, err)
-			require.InDeltaSlice(t, back[i], alone[0], 1e-4)
+			testkit.RequireInDelta(t, back[i], alone[0], 1e-4)
 			require.Len(t, errs[i], lengths[i])
-			require.InDeltaSlice(t, rowErrors(m.scaling.apply(x), m.scaling.apply(back[i]), 2),
+			testkit.RequireInDelta(t, rowErrors(m.scaling.apply(x), m.scaling.apply(back[i]), 2),
 				errs[i], 1e-4)
 		}
 
@@ -86,7 +87,7 @@ func TestRecurrentAutoencoder(t *testing.T) {
 		require.Len(t, y, len(rows))
 		of, err := m.Errors(rows)
 		require.NoError(t, err)
-		require.InDeltaSlice(t, rowErrors(m.scaling.apply(rows), m.scaling.apply(y), m.Features()),
+		testkit.RequireInDelta(t, rowErrors(m.scaling.apply(rows), m.scaling.apply(y), m.Features()),
 			of, 1e-4)
 		require.NoError(t, m.SetThreshold(2))
 		dir := t.TempDir()
@@ -136,7 +137,7 @@ func TestRecurrentAutoencoderStrategies(t *testing.T) {
 			if want == nil {
 				want = got
 			}
-			require.InDeltaSlice(t, want, got, 1e-10)
+			testkit.RequireInDelta(t, want, got, 1e-10)
 			require.NoError(t, step.Close())
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/rng"
 	"github.com/seqzoo/seqzoo/zoo"
 	"github.com/seqzoo/seqzoo/zoo/internal/zootest"
@@ -102,7 +103,7 @@ func TestReducers(t *testing.T) {
 			for _, i := range []int{0, 17, 255, 256, 299} {
 				code, err := m.Transform(x[i*7 : (i+1)*7])
 				require.NoError(t, err)
-				require.InDeltaSlice(t, codes[i*m.Codes():(i+1)*m.Codes()], code, 1e-5)
+				testkit.RequireInDelta(t, codes[i*m.Codes():(i+1)*m.Codes()], code, 1e-5)
 			}
 			errs, err := m.Errors(x)
 			require.NoError(t, err)
@@ -117,7 +118,7 @@ func TestReducers(t *testing.T) {
 			case *RecurrentAutoencoder:
 				s = m.scaling
 			}
-			require.InDeltaSlice(t, rowErrors(s.apply(x), s.apply(y), 7), errs, 1e-5)
+			testkit.RequireInDelta(t, rowErrors(s.apply(x), s.apply(y), 7), errs, 1e-5)
 			mean, err := MeanError(m, x)
 			require.NoError(t, err)
 			var sum float64
@@ -152,11 +153,11 @@ func TestReducers(t *testing.T) {
 
 			ends, err := Interpolate(m, x[:7], x[7:14], 3)
 			require.NoError(t, err)
-			require.InDeltaSlice(t, y[:7], ends[:7], 1e-5)
-			require.InDeltaSlice(t, y[7:14], ends[14:], 1e-5)
+			testkit.RequireInDelta(t, y[:7], ends[:7], 1e-5)
+			testkit.RequireInDelta(t, y[7:14], ends[14:], 1e-5)
 			walk, err := Traverse(m, x[:7], 0, float64(codes[0]), float64(codes[0])+1, 2)
 			require.NoError(t, err)
-			require.InDeltaSlice(t, y[:7], walk[:7], 1e-5)
+			testkit.RequireInDelta(t, y[:7], walk[:7], 1e-5)
 			require.NotEqual(t, walk[:7], walk[7:])
 		})
 	}

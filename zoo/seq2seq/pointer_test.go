@@ -129,7 +129,7 @@ func TestPointerIsPyTorchs(t *testing.T) {
 				for _, g := range b.Grads {
 					grad, err := g.Grad()
 					require.NoError(t, err)
-					require.InDeltaSlice(t, want.Grads[g.(interface{ Name() string }).Name()],
+					testkit.RequireInDelta(t, want.Grads[g.(interface{ Name() string }).Name()],
 						grad.Data(), 1e-12, g)
 				}
 			}

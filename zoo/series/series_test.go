@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seqzoo/seqzoo/internal/memtest"
+	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/zoo/series"
 )
 
@@ -301,8 +302,8 @@ func TestSeries(t *testing.T) {
 	require.NoError(t, err)
 	c, err := s.Scale()
 	require.NoError(t, err)
-	require.InDeltaSlice(t, []float64{3, 0.1, 4}, c.Mean, 1e-12)
-	require.InDeltaSlice(t, []float64{math.Sqrt(8. / 3), 1, math.Sqrt(8)}, c.Deviation, 1e-12)
+	testkit.RequireInDelta(t, []float64{3, 0.1, 4}, c.Mean, 1e-12)
+	testkit.RequireInDelta(t, []float64{math.Sqrt(8. / 3), 1, math.Sqrt(8)}, c.Deviation, 1e-12)
 	two, err := s.Slice(1, 3).Select("c", "a")
 	require.NoError(t, err)
 	require.Equal(t, []float64{2, 3, 8, 5}, two.Values)
@@ -376,7 +377,7 @@ func TestGaps(t *testing.T) {
 	c, err := s.Scale()
 	require.NoError(t, err)
 	require.Equal(t, []float64{2, 8}, c.Mean)
-	require.InDeltaSlice(t, []float64{1, 1}, c.Deviation, 1e-12)
+	testkit.RequireInDelta(t, []float64{1, 1}, c.Deviation, 1e-12)
 	last, err := s.Filled(series.FillLast)
 	require.NoError(t, err)
 	require.Equal(t, []float64{1, 7, 1, 7, 3, 7, 3, 9}, last.Values)

@@ -341,8 +341,7 @@ func TestBPEMemory(t *testing.T) {
 	} {
 		var err error
 		memtest.Within(t, len(file), func() {
-			_,
-				err = text.ReadBPE(strings.NewReader(file), int64(len(file)))
+			_, err = text.ReadBPE(strings.NewReader(file), int64(len(file)))
 		})
 		require.Equal(t, name == "many", err == nil, "%s: %v", name, err)
 	}

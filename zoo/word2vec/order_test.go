@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/seqzoo/seqzoo/internal/testkit"
 )
 
 var raceDetector bool // reports a lock-free training, as its documentation says
@@ -84,8 +86,8 @@ func TestHeld(t *testing.T) {
 			tr.readers[0].held = newHeld(m.outputs(), cfg.Dim)
 			require.NoError(t, tr.run(context.Background(), TrainOptions{}))
 			tr.team.close()
-			require.InDeltaSlice(t, want.in, m.in, 1e-5)
-			require.InDeltaSlice(t, want.out, m.out, 1e-5)
+			testkit.RequireInDelta(t, want.in, m.in, 1e-5)
+			testkit.RequireInDelta(t, want.out, m.out, 1e-5)
 			require.NotEqual(t, want.out, m.out)
 		}
 	}
