@@ -79,8 +79,8 @@ func newJoint(t Task, params []gorgonia.ValueGrad, c Config) (*joint, error) {
 	switch {
 	case !ok && j.shards > 1:
 		return nil, fmt.Errorf("train: Shards is %d, and a task of type %T does not divide its "+
-			"batches: it has no methods Advance and Shard (see train.Sharded); leave Shards at 1",
-			j.shards, t)
+			"batches: it has no methods Advance and Shard (see train.Sharded; a task of NewTask has "+
+			"them by TaskConfig.Shard); leave Shards at 1", j.shards, t)
 	case !ok:
 		s = wholeBatches{t}
 	}

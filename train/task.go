@@ -63,8 +63,13 @@ type TaskConfig struct {
 	Params  []*nodes.Param // of the model; required
 	Batches *Batches       // which examples go into each batch; required
 	// Next computes loss and gradients of a batch of examples, all noise drawn from seed and
-	// counter; required. It must depend on nothing else but the parameters and States
+	// counter; required, or Shard. It must depend on nothing else but the parameters and States
 	Next func(examples []int, seed uint64, counter int) (Batch, error)
+	// Shard, in place of Next, computes those of a part of a batch: its examples are the rows from
+	// first on of a batch of so many, and draw the noise of these (see [Step.RunRows]). The task is
+	// [Sharded] then: Config.Shards divides its batches, and several processes share them. It is
+	// never called without examples, and has no States: a task of those implements [Carrying]
+	Shard func(examples []int, first, of int, seed uint64, counter int) (Batch, error)
 	// Validate is that of the Task; nil: nothing is validated
 	Validate func(ctx context.Context) (map[string]float64, error)
 	// what goes on from batch to batch beside the position, by names; each is saved with it
@@ -92,7 +97,10 @@ func NewTask(c TaskConfig) (Task, error) {
 	check.field(len(c.Params) > 0 && !slices.Contains(c.Params, nil), "Params", len(c.Params),
 		"parameters, none of them nil")
 	check.field(c.Batches != nil, "Batches", c.Batches, "set, by NewBatches")
-	check.bad.That(c.Next != nil, "train: TaskConfig.Next is nil; it must be a function")
+	check.bad.That((c.Next == nil) != (c.Shard == nil), "train: TaskConfig has Next: %t, and "+
+		"Shard: %t; it must have one of the two functions", c.Next != nil, c.Shard != nil)
+	check.bad.That(c.Shard == nil || len(c.States) == 0, "train: TaskConfig.Shard with States: "+
+		"rows of a state belong to shards, which a task must say by train.Carrying")
 	for name, s := range c.States {
 		check.field(s != nil, "States", name, "names of states that are not nil")
 	}
@@ -106,6 +114,9 @@ func NewTask(c TaskConfig) (Task, error) {
 			return nil, fmt.Errorf("train: NewTask: Data[%d]: %w", i, err)
 		}
 		t.digests = append(t.digests, digest)
+	}
+	if c.Shard != nil {
+		return &shardedTask{customTask: t}, nil
 	}
 	return t, nil
 }
@@ -121,6 +132,30 @@ func (t *customTask) Len() int               { return t.Batches.Len() }
 
 func (t *customTask) Next(seed uint64, counter int) (Batch, error) {
 	return t.TaskConfig.Next(t.Batches.Cycle(), seed, counter)
+}
+
+// shardedTask is that of TaskConfig.Shard.
+type shardedTask struct {
+	*customTask
+	batch []int // at hand
+}
+
+func (t *shardedTask) Advance() error {
+	t.batch = t.Batches.Cycle()
+	return nil
+}
+
+func (t *shardedTask) Shard(k, n int, seed uint64, counter int) (Batch, error) {
+	from, to := ShardRows(len(t.batch), k, n)
+	if from == to {
+		return Batch{}, nil
+	}
+	return t.TaskConfig.Shard(t.batch[from:to], from, len(t.batch), seed, counter)
+}
+
+func (t *shardedTask) Next(seed uint64, counter int) (Batch, error) {
+	_ = t.Advance() // it never fails
+	return t.Shard(0, 1, seed, counter)
 }
 
 func (t *customTask) Validate(ctx context.Context) (map[string]float64, error) {

@@ -112,12 +112,12 @@ func TestNewTask(t *testing.T) {
 
 func TestNewTaskErrors(t *testing.T) {
 	for want, change := range map[string]func(*train.TaskConfig){
-		"TaskConfig.Params is 0": func(c *train.TaskConfig) { c.Params = nil },
-		"TaskConfig.Params is 1": func(c *train.TaskConfig) { c.Params = []*nodes.Param{nil} },
-		"TaskConfig.Batches":     func(c *train.TaskConfig) { c.Batches = nil },
-		"TaskConfig.Next is nil": func(c *train.TaskConfig) { c.Next = nil },
-		"TaskConfig.States is x": func(c *train.TaskConfig) { c.States = map[string]*run.State{"x": nil} },
-		"Data[1]: train: digest": func(c *train.TaskConfig) { c.Data = []any{1, func() {}} },
+		"TaskConfig.Params is 0":     func(c *train.TaskConfig) { c.Params = nil },
+		"TaskConfig.Params is 1":     func(c *train.TaskConfig) { c.Params = []*nodes.Param{nil} },
+		"TaskConfig.Batches":         func(c *train.TaskConfig) { c.Batches = nil },
+		"TaskConfig has Next: false": func(c *train.TaskConfig) { c.Next = nil },
+		"TaskConfig.States is x":     func(c *train.TaskConfig) { c.States = map[string]*run.State{"x": nil} },
+		"Data[1]: train: digest":     func(c *train.TaskConfig) { c.Data = []any{1, func() {}} },
 	} {
 		_, err := lastValue(t, false, change)
 		require.ErrorContains(t, err, want)
