@@ -11,8 +11,7 @@ type place struct {
 	Host    string
 	Library string
 	Threads int
-	Cores   int // of the host
-	Mask    []uint64
+	Mask    []uint64 // of the cores that it may use
 }
 
 // crowded warns of hosts whose processes have more threads than cores.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,10 @@ const threadSerialized = 2
 
 // Start joins the job that a launcher has started this process in, or returns ErrAlone. A process
 // can join once.
+//
+// With several processes SIGTERM, by which a launcher ends a job, no longer ends this one while it
+// computes, so that it can save, but only while it waits for others. A program that is to stop by
+// it trains with the context of train.Interruptible.
 func Start(c Config) (*Job, error) {
 	l, _, size, ok := launch.Find(os.Getenv)
 	if !ok {
@@ -240,13 +245,18 @@ func sumOf(list []int) (sum int) {
 	return sum
 }
 
+// lays reports whether counts are those of so many processes, one behind another in x.
+func lays(x []byte, list []int, processes int) bool {
+	return len(list) == processes && (processes == 0 || slices.Min(list) >= 0) &&
+		sumOf(list) <= len(x)
+}
+
 // AllToAll is that of train.Processes.
 func (j *Job) AllToAll(send []byte, sendCounts []int, recv []byte, recvCounts []int) error {
 	if j.empty() {
 		return errNoJob
 	}
-	if len(sendCounts) != j.size || len(recvCounts) != j.size || sumOf(sendCounts) > len(send) ||
-		sumOf(recvCounts) > len(recv) {
+	if !lays(send, sendCounts, j.size) || !lays(recv, recvCounts, j.size) {
 		return fmt.Errorf("mpi: AllToAll: the counts are not those of %d processes and %d and %d "+
 			"bytes", j.size, len(send), len(recv))
 	}
@@ -269,7 +279,7 @@ func (j *Job) AllGather(send, recv []byte, sizes []int) error {
 	if j.empty() {
 		return errNoJob
 	}
-	if len(sizes) != j.size || len(send) != sizes[j.rank] || sumOf(sizes) > len(recv) {
+	if !lays(recv, sizes, j.size) || len(send) != sizes[j.rank] {
 		return fmt.Errorf("mpi: AllGather: the counts are not those of %d processes and %d and %d "+
 			"bytes", j.size, len(send), len(recv))
 	}
@@ -359,11 +369,16 @@ func (j *Job) end(code int) {
 	os.Exit(code)
 }
 
-// Close leaves the job once all processes do. No method may be called afterwards, and a process
-// cannot join a job again.
+// Close leaves the job once all processes do. A second one does nothing; no other method may be
+// called afterwards, and a process cannot join a job again.
 func (j *Job) Close() error {
 	if j.empty() {
 		return nil
+	}
+	select {
+	case <-j.done:
+		return nil
+	default:
 	}
 	if j.size > 1 {
 		if err := j.Barrier(); err != nil {
@@ -373,12 +388,8 @@ func (j *Job) Close() error {
 	return j.finalize()
 }
 
+// finalize ends the watch and the use of the library.
 func (j *Job) finalize() error {
-	select {
-	case <-j.done:
-		return nil
-	default:
-	}
 	close(j.done)
 	j.watched.Wait()
 	j.unmap()

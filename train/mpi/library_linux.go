@@ -37,7 +37,8 @@ func (f *functions) byName() map[string]*uintptr {
 		"MPI_Comm_rank": &f.commRank, "MPI_Comm_size": &f.commSize, "MPI_Comm_dup": &f.commDup,
 		"MPI_Comm_set_errhandler": &f.commSetErrhandler, "MPI_Ialltoallv": &f.ialltoallv,
 		"MPI_Iallgatherv": &f.iallgatherv, "MPI_Iallreduce": &f.iallreduce, "MPI_Ibcast": &f.ibcast,
-		"MPI_Ibarrier": &f.ibarrier, "MPI_Isend": &f.isend, "MPI_Irecv": &f.irecv, "MPI_Test": &f.test,
+		"MPI_Ibarrier": &f.ibarrier, "MPI_Isend": &f.isend, "MPI_Irecv": &f.irecv,
+		"MPI_Test": &f.test,
 	}
 }
 
@@ -106,8 +107,8 @@ func (lib *library) constants(handle uintptr) error {
 		lib.sum, lib.errorsReturn, lib.inPlace = 0x58000003, 0x54000001, ^uintptr(0)
 		return nil
 	}
-	return fmt.Errorf("it calls itself %q, and is neither Open MPI nor MPICH or one of its relatives, nor of "+
-		"the standard interface of MPI 5", cmp.Or(lib.name, "nothing"))
+	return fmt.Errorf("it calls itself %q, and is neither Open MPI nor MPICH or one of its "+
+		"relatives, nor of the standard interface of MPI 5", cmp.Or(lib.name, "nothing"))
 }
 
 // mpich reports whether the numbers are MPICH's, which its relatives share.

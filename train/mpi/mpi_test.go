@@ -67,7 +67,7 @@ func play(role string) error {
 	if err != nil {
 		return err
 	}
-	return job.Close()
+	return errors.Join(job.Close(), job.Close()) // as one that is deferred, too
 }
 
 // methods holds every method to what it is to give.
@@ -118,7 +118,11 @@ func methods(job *mpi.Job) error {
 	if x[0] != float32(sum) || x[1] != float32(size) || y[0] != float64(sum) {
 		return fmt.Errorf("sums: %v %v", x, y)
 	}
-	if job.AllGather(nil, nil, nil) == nil && size > 1 || job.Broadcast(nil, size) == nil {
+	wrong := make([]int, size)
+	wrong[size-1] = -1
+	if job.AllGather(nil, nil, nil) == nil || job.AllGather(nil, nil, wrong) == nil ||
+		job.AllToAll(nil, wrong, nil, make([]int, size)) == nil ||
+		job.Broadcast(nil, size) == nil {
 		return errors.New("wrong arguments are taken")
 	}
 	if r == 0 {
