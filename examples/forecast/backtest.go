@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 
 	"github.com/seqzoo/seqzoo/examples/cli"
 	"github.com/seqzoo/seqzoo/zoo/forecast"
@@ -43,6 +44,11 @@ func (b *backtestCommand) run(ctx context.Context, s cli.Std) error {
 	all, err := b.read(s.Messages, cli.List(b.static)...)
 	if err != nil {
 		return err
+	}
+	if slices.ContainsFunc(all, func(one parted) bool { return one.ends[0] != all[0].ends[0] }) {
+		fmt.Fprintln(s.Messages, "warning: the series begin to be forecast at different rows, and "+
+			"each counts its rows from its own first: if that is not the same time in all, a model "+
+			"may learn from one series what came later than what it forecasts in another")
 	}
 	// All series are learned from together, so that each fold has one model for all of them.
 	var models []*forecast.Model

@@ -33,7 +33,8 @@ third. Rows are given as a number or as a share, such as 0.2 or 20%. Errors are 
 values, by mean and deviation of the training part. Without -data the file is ETTh1, which is looked
 for in the folder that SEQZOO_DATA names, else in ../shared/data. backtest goes through the rows
 behind the training part as if they came in one by one, and trains anew every so many; with -by it does
-so in each series, and each model learns from what all have before that.
+so in each series, whose rows count from its own first, and each model learns from what all have before
+that. Times are not compared: let series begin at the same one, and give -train-rows as a number.
 
 forecast reads a line of names and then rows, the last of which are the history, or of a model with
 -known what is known ahead; with -each it forecasts anew behind every row. A row with a value missing

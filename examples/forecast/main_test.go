@@ -286,6 +286,7 @@ func TestSeveralSeries(t *testing.T) {
 		out, messages, err := run(t, "", slices.Concat([]string{"backtest", "-every", "10"}, flags, small,
 			more)...)
 		require.NoError(t, err)
+		require.Contains(t, messages, "warning: the series begin to be forecast at different rows")
 		for i, rows := range []int{168, 198, 226} {
 			require.Contains(t, messages, fmt.Sprintf("model %d learns from %d rows", i+1, rows))
 		}
