@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -322,10 +323,11 @@ func (b *builder) operator(c *call) []*value {
 	return out
 }
 
-// constants of at most so many elements that are all equal become a filled tensor.
+// splat is the number that all floats of a tensor are, to the bit; false if there is none, or it is
+// a NaN.
 func splat(t *host.Tensor) (float64, bool) {
 	for _, x := range t.F[1:] {
-		if x != t.F[0] {
+		if math.Float64bits(x) != math.Float64bits(t.F[0]) { // 0 and −0 differ
 			return 0, false
 		}
 	}

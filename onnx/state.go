@@ -58,11 +58,11 @@ func (m *Model) CarryOver(states map[string]string) (err error) {
 }
 
 func (m *Model) guessCarried() map[string]string {
-	states := map[string]string{}
-	if text, ok := m.Metadata()[statesKey]; ok && json.Unmarshal([]byte(text), &states) == nil {
-		return states
+	var said map[string]string
+	if text, ok := m.Metadata()[statesKey]; ok && json.Unmarshal([]byte(text), &said) == nil {
+		return said
 	}
-	used := map[string]bool{}
+	states, used := map[string]string{}, map[string]bool{}
 	for _, in := range m.inputs {
 		for _, out := range m.outputs {
 			if !used[out.Name] && in.Type == out.Type && continues(in.Name, out.Name) &&
