@@ -116,7 +116,8 @@ func TestInputOfTheWrongWidth(t *testing.T) {
 			require.ErrorAs(t, err, &be)
 			require.Equal(t, "encoder/l0", be.Path)
 			require.Equal(t, []string{"x is [2, 5]", "W_ih is " + shape(w)}, be.Operands)
-			require.Equal(t, "inner dimensions 5 and 3 differ: to fit the second operand, the first must be [2, 3]", be.Msg)
+			require.Equal(t, "inner dimensions 5 and 3 differ: to fit the second operand, the "+
+				"first must be [2, 3]", be.Msg)
 		})
 	}
 }

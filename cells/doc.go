@@ -5,9 +5,9 @@
 // carries it along a sequence. A cell of one's own is a type with the two methods of Cell; see the
 // example of the minimal gated unit.
 //
-// Wrappers stand around any cell, since they ask what a weight multiplies and not what it is called:
-// Zoneout, Variational, WeightDrop, LayerNormed, Residual and Reset. A part of a state may be a
-// matrix a row; see Matrix.
+// Wrappers stand around any cell, since they ask what a weight multiplies and not what it is
+// called: Zoneout, Variational, WeightDrop, LayerNormed, Residual and Reset. A part of a state may
+// be a matrix a row; see Matrix.
 //
 // The letters: B batch, In and H (Hidden) widths, x [B, In] input, h [B, H] state. σ is the
 // sigmoid, ∘ the product element by element, · the matrix product. Weights are [in, out]; those of

@@ -70,7 +70,8 @@ func requireGolden(t *testing.T, path, got string) {
 		return
 	}
 	want, err := os.ReadFile(path)
-	const mend = "if the change is meant, write the files anew with: go test ./cells -run TestManifest -update"
+	const mend = "if the change is meant, write the files anew with: go test ./cells -run " +
+		"TestManifest -update"
 	require.NoError(t, err, mend)
 	require.Equal(t, string(want), got, "%s differs; %s", path, mend)
 }

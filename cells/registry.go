@@ -125,7 +125,8 @@ func Parse(spec string) (Config, error) {
 	proto, ok := registry.configs[name]
 	registry.RUnlock()
 	if !ok {
-		return nil, fmt.Errorf("the cell %q is not registered; known are %s. One of another module needs that module's import",
+		return nil, fmt.Errorf("the cell %q is not registered; known are %s. One of another "+
+			"module needs that module's import",
 			name, strings.Join(Registered(), ", "))
 	}
 	v := reflect.New(reflect.TypeOf(proto)).Elem()

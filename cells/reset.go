@@ -25,7 +25,8 @@ func (r Reset) FreeParts() []string { return FreeParts(wrapped("Reset", r.Cell))
 func (r Reset) Step(x *nodes.Node, s State) State {
 	inner := wrapped("Reset", r.Cell)
 	if len(x.Shape()) != 2 || x.Dim(-1) < 2 {
-		nodes.Failf("Reset", "x is %v: want [B, In + 1], whose last column says which rows begin anew",
+		nodes.Failf("Reset", "x is %v: want [B, In + 1], whose last column says which "+
+			"rows begin anew",
 			x.Shape())
 	}
 	in := x.Dim(-1) - 1

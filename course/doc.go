@@ -24,8 +24,8 @@
 // question, the cells by the names of their functions, answer and exercise. Prose has no figures of
 // its own: {{difference}} is replaced by what the run gave for it. What a program prints and draws
 // is in English; the section words of ja.md says it in Japanese. A section, a word or a value that
-// is missing or that nothing uses is an error, which package coursetest reports in a test. A link to
-// another page of the course, such as ../../docs/course/living.en.md, becomes one to what stands
+// is missing or that nothing uses is an error, which package coursetest reports in a test. A link
+// to another page of the course, such as ../../docs/course/living.en.md, becomes one to what stands
 // beside the page.
 //
 // A run with -record is kept as record.json beside the program. Pages and notebooks are written

@@ -25,14 +25,16 @@ func init() {
 		require.Contains(t, o.out, "1 sentences, 2 tokens to learn from")
 		require.Contains(t, o.out, "2 tags, vocabulary 3,")
 		require.Contains(t, o.messages,
-			"a.tsv: germeval, 4 columns parted by tabs; tokens are column 2 (TOKEN), tags column 3 (NER)")
+			"a.tsv: germeval, 4 columns parted by tabs; tokens are column 2 (TOKEN), tags "+
+				"column 3 (NER)")
 	}
 	checks["conll2003-space"] = func(t *testing.T, c *input) {
 		o := c.command(t)
 		require.Zero(t, o.code, o)
 		require.Contains(t, o.out, "2 sentences, 6 tokens to learn from")
 		require.Contains(t, o.messages,
-			"conll2003, 4 columns parted by spaces; tokens are column 1 (TOKEN), tags column 4 (NER)")
+			"conll2003, 4 columns parted by spaces; tokens are column 1 (TOKEN), tags "+
+				"column 4 (NER)")
 		require.Regexp(t, `(?m)^NNP `, c.command(t, "-tag", "pos").out)
 	}
 	checks["conllu-silent"] = func(t *testing.T, c *input) {
@@ -40,7 +42,8 @@ func init() {
 		require.Zero(t, o.code, o)
 		require.Contains(t, o.out, "1 sentences, 7 tokens to learn from")
 		require.Contains(t, o.messages,
-			"conllu, 10 columns parted by tabs; tokens are column 2 (FORM), tags column 4 (UPOS); 1 lines of ranges")
+			"conllu, 10 columns parted by tabs; tokens are column 2 (FORM), tags column 4 "+
+				"(UPOS); 1 lines of ranges")
 		require.Regexp(t, `(?m)^NOUN `, o.out)
 		require.NotRegexp(t, `(?m)^(_|SpaceAfter=No) `, o.out)
 		require.Regexp(t, `(?m)^NN `, c.command(t, "-tag", "xpos").out)
@@ -61,7 +64,8 @@ func init() {
 		o = c.command(t, "-skip-blank", "-min-count", "1", "-max-words", "1")
 		require.Equal(t, 1, o.code, o)
 		require.Contains(t, o.messages,
-			"all pairs of lines are left out: 1 with a blank side (line 3), 3 with a side of more than 1 tokens (lines 1, 2, 4)")
+			"all pairs of lines are left out: 1 with a blank side (line 3), 3 with a side of "+
+				"more than 1 tokens (lines 1, 2, 4)")
 	}
 	checks["dialogue-japanese"] = func(t *testing.T, c *input) {
 		o := c.command(t)

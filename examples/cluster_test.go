@@ -23,7 +23,8 @@ var onCluster = []struct {
 }{
 	{"languagemodel train -preset wikitext2 -shards 4 -save model -data a -quick",
 		both("a", strings.Repeat("the cat sat on the mat .\nit slept .\n", 60))},
-	{"translate train -shards 4 -save model -source a -target b -valid-source a -valid-target b -quick",
+	{"translate train -shards 4 -save model -source a -target b -valid-source a " +
+		"-valid-target b -quick",
 		both("a", strings.Repeat("x y\ny\n", 20), "b", strings.Repeat("X Y\nY\n", 20))},
 	{"dialogue train -shards 4 -save model -data a -hold-out 5 -quick",
 		both("a", strings.Repeat("x y\ty x\n", 30))},

@@ -42,8 +42,8 @@ func copyProgram(t *testing.T, from, to string) {
 	require.NoError(t, err)
 }
 
-// Every program, with its tests, builds in a module of a user's own: nothing that it needs is hidden
-// in this one.
+// Every program, with its tests, builds in a module of a user's own: nothing that it needs is
+// hidden in this one.
 func TestProgramsCanBeCopied(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a module")

@@ -39,8 +39,8 @@ var livingWords = func() (words map[string]map[string]string) {
 	return words
 }()
 
-// living is the page on which a browser trains a network. Where its program was not built beside it,
-// it says how to build it, and asks the server for nothing.
+// living is the page on which a browser trains a network. Where its program was not built beside
+// it, it says how to build it, and asks the server for nothing.
 func living(built bool) course.Leaf {
 	const chapter = "02-initialisation"
 	return course.Leaf{

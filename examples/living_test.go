@@ -69,8 +69,8 @@ func TestLivingCompressed(t *testing.T) {
 	}
 }
 
-// What starts a program of Go in a browser comes from the Go that is there. The program itself takes
-// too long to link: the gate compiles it.
+// What starts a program of Go in a browser comes from the Go that is there. The program itself
+// takes too long to link: the gate compiles it.
 func TestLivingStarter(t *testing.T) {
 	s := httptest.NewServer(runner{root: ".."}.handler())
 	defer s.Close()

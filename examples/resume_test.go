@@ -32,7 +32,8 @@ var resumed = []struct {
 		both("a", strings.Repeat("x y\ny\n", 20), "b", strings.Repeat("Y X\nY\n", 20)),
 	},
 	{
-		"forecast train -data a -train-rows 50 -valid-rows 20 -test-rows 0 -lookback 12 -patch 4 -horizon 4 -season 4",
+		"forecast train -data a -train-rows 50 -valid-rows 20 -test-rows 0 -lookback 12 -patch 4 " +
+			"-horizon 4 -season 4",
 		both("a", column(5)), both("a", column(7)),
 	},
 	{"autoencoder train -data a.csv -code 1 -widths 4 -epochs 2", both("a.csv", columns2(5)),

@@ -70,7 +70,8 @@ func runSeq2Seq(r *goldenRun) {
 	}
 }
 
-// cutOf is k1, before every how many steps a decoder's gradient is cut; 0 where nothing is said of it.
+// cutOf is k1, before every how many steps a decoder's gradient is cut; 0 where nothing is said of
+// it.
 func cutOf(c settings) int {
 	if c.keys["k1"] == nil {
 		delete(c.keys, "k1")

@@ -41,8 +41,9 @@ func rowsOf(t *testing.T, c goldenCase, from, to int) goldenCase {
 	return c
 }
 
-// shardTask computes the loss of a case, and the gradients of its parameters, shard by shard, each by
-// the graph of a batch of its rows. The loss is a sum over rows, so that of a batch counts as B means.
+// shardTask computes the loss of a case, and the gradients of its parameters, shard by shard, each
+// by the graph of a batch of its rows. The loss is a sum over rows, so that of a batch counts as B
+// means.
 type shardTask struct {
 	*testing.T
 	c      goldenCase

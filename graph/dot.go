@@ -24,7 +24,8 @@ func WriteDOT(w io.Writer, g *gorgonia.ExprGraph) error {
 	}
 	d := dot{w: bufio.NewWriter(w)}
 	d.line("digraph model {")
-	d.line("rankdir=TB; node [fontname=Helvetica fontsize=10 shape=ellipse]; edge [fontname=Helvetica fontsize=8];")
+	d.line("rankdir=TB; node [fontname=Helvetica fontsize=10 shape=ellipse]; edge " +
+		"[fontname=Helvetica fontsize=8];")
 	if err := d.graph(g, "n"); err != nil {
 		return fmt.Errorf("graph.WriteDOT: %w", err)
 	}
@@ -69,7 +70,8 @@ func (d *dot) graph(g *gorgonia.ExprGraph, prefix string) error {
 	}
 	for i, scope := range order {
 		if scope != "" {
-			d.line("subgraph cluster_%s_%d { label=%s; color=gray70; fontname=Helvetica; fontsize=11;", prefix, i, quote(scope))
+			d.line("subgraph cluster_%s_%d { label=%s; color=gray70; "+
+				"fontname=Helvetica; fontsize=11;", prefix, i, quote(scope))
 		}
 		for _, n := range scopes[scope] {
 			d.node(n, fmt.Sprintf("%s%d", prefix, number[n]))
@@ -155,7 +157,8 @@ func (m *Machine) WriteDOT(w io.Writer) error {
 	}
 	d := dot{w: bufio.NewWriter(w)}
 	d.line("digraph plan {")
-	d.line("rankdir=TB; node [fontname=Helvetica fontsize=10 shape=box]; edge [fontname=Helvetica fontsize=8];")
+	d.line("rankdir=TB; node [fontname=Helvetica fontsize=10 shape=box]; edge " +
+		"[fontname=Helvetica fontsize=8];")
 	if m.usable() == nil {
 		for i, in := range m.program.Plan() {
 			label := in.What
@@ -163,7 +166,8 @@ func (m *Machine) WriteDOT(w io.Writer) error {
 				label += "\n" + p
 			}
 			if len(in.Body) > 0 {
-				d.line("subgraph cluster_%d { label=%s; fontname=Helvetica; fontsize=11; style=filled; fillcolor=%q;", i, quote(in.What), "#fff4ce")
+				d.line("subgraph cluster_%d { label=%s; fontname=Helvetica; fontsize=11; "+
+					"style=filled; fillcolor=%q;", i, quote(in.What), "#fff4ce")
 				label = "each step"
 			}
 			d.line("i%d [label=%s];", i, quote(label))

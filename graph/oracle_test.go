@@ -137,8 +137,8 @@ func (a *attentive) Step(x *nodes.Node, s cells.State) cells.State {
 	return cells.State{nodes.Tanh(nodes.Add(nodes.MatMul(x, a.w), nodes.MatMul(read, a.u), h))}
 }
 
-// hiddenRate is a rate of variational dropout of the state, 0 for a kind of cell that multiplies its
-// state by no matrix, around which the wrapper refuses it.
+// hiddenRate is a rate of variational dropout of the state, 0 for a kind of cell that multiplies
+// its state by no matrix, around which the wrapper refuses it.
 func hiddenRate(kind string, rate float64) float64 {
 	if kind == "independent" || kind == "simple" {
 		return 0

@@ -93,7 +93,8 @@ func (m *Machine) watch() error {
 		}
 		if found == nil {
 			return check.Kind(check.ErrNotFinite,
-				fmt.Errorf("%v is not finite, but it is if the graph is run by its plain definitions: it overflows by a hair", ops.PlaceOf(n)))
+				fmt.Errorf("%v is not finite, but it is if the graph is run by its plain "+
+					"definitions: it overflows by a hair", ops.PlaceOf(n)))
 		}
 		return found
 	}

@@ -34,8 +34,8 @@ func Uniform(low, high float64) Init { return Init{kind: "uniform", a: low, b: h
 // Normal draws from the normal distribution.
 func Normal(mean, std float64) Init { return Init{kind: "normal", a: mean, b: std} }
 
-// XavierUniform draws evenly with the variance gain²·2/(fan-in + fan-out) (Glorot and Bengio, 2010).
-// Gain 1 suits linear and sigmoid units, 5/3 tanh.
+// XavierUniform draws evenly with the variance gain²·2/(fan-in + fan-out) (Glorot and Bengio,
+// 2010). Gain 1 suits linear and sigmoid units, 5/3 tanh.
 func XavierUniform(gain float64) Init { return Init{kind: "xavier uniform", a: gain} }
 
 // XavierNormal is XavierUniform with the normal distribution.

@@ -78,7 +78,8 @@ func (s *Scope) In(format string, args ...any) *Scope {
 func checkName(name string) error {
 	bad := func(r rune) bool { return r == '/' || !unicode.IsPrint(r) || r == ' ' }
 	if name == "" || !utf8.ValidString(name) || strings.ContainsFunc(name, bad) {
-		return fmt.Errorf("the name %q: want one or more printable characters, no slash and no space", name)
+		return fmt.Errorf("the name %q: want one or more printable characters, no "+
+			"slash and no space", name)
 	}
 	return nil
 }

@@ -280,7 +280,8 @@ func (c *imageCanvas) text(at point, text string, size float64, from anchor, tur
 	width := 0.0
 	for _, r := range runs {
 		if r.font == nil {
-			c.err = fmt.Errorf("plot: the fonts have no glyph for %q in %q; only SVG, which the fonts of the reader's system are used for, can show it", r.text, text)
+			c.err = fmt.Errorf("plot: the fonts have no glyph for %q in %q; only SVG, which the "+
+				"fonts of the reader's system are used for, can show it", r.text, text)
 			return
 		}
 		width += r.width

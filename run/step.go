@@ -32,8 +32,8 @@ var errEmpty = errors.New("run: the step is nil, or an empty value: New makes on
 
 // New compiles the graph of the outputs, whose values can be read after each run. It reuses their
 // memory from run to run. Intermediate values lie in memory that all steps of the process use in
-// turn: a few more of them than there are processors can run at a time, and others wait. Options are
-// those of graph.Compile, and take precedence.
+// turn: a few more of them than there are processors can run at a time, and others wait. Options
+// are those of graph.Compile, and take precedence.
 func New(outputs []*nodes.Node, options ...graph.Option) (*Step, error) {
 	if len(outputs) == 0 {
 		return nil, errors.New("run: a step needs at least one output")
@@ -91,9 +91,9 @@ func (s *Step) Run(seed uint64, counter int) error {
 	return s.RunRows(seed, counter, 0, 0)
 }
 
-// RunRows is Run of a graph whose inputs hold the rows from first on of a batch of so many. The noise
-// of a graph with nodes.Options.Rows is then that of these rows of the whole batch; that of another
-// graph differs from one part of the batch to the next.
+// RunRows is Run of a graph whose inputs hold the rows from first on of a batch of so many. The
+// noise of a graph with nodes.Options.Rows is then that of these rows of the whole batch; that of
+// another graph differs from one part of the batch to the next.
 func (s *Step) RunRows(seed uint64, counter, first, of int) error {
 	switch {
 	case s == nil || s.machine == nil:

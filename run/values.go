@@ -34,7 +34,8 @@ func FloatsOf(value gorgonia.Value) (Floats, error) {
 			return floatsOfDense(v)
 		}
 	}
-	return Floats{}, fmt.Errorf("run: the value is %T, want a tensor or a scalar of float32 or float64",
+	return Floats{}, fmt.Errorf("run: the value is %T, want a tensor or a scalar of "+
+		"float32 or float64",
 		value)
 }
 

@@ -55,7 +55,8 @@ func NewAverage(c AverageConfig) (*Average, error) {
 // as [Optimizer.Step] does, and is an error while the averages are swapped in.
 func (a *Average) Update(params []gorgonia.ValueGrad) error {
 	if a.swapped {
-		return errors.New("train: average: Update while the averages are swapped in; swap them out first")
+		return errors.New("train: average: Update while the averages are swapped in; swap " +
+			"them out first")
 	}
 	members, err := a.buffers.open(params, openValue)
 	if err != nil {

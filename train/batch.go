@@ -75,7 +75,8 @@ func newStream(n int, token func(i int) int, tracks int, window unroll.Window) (
 	}
 	steps := (n - 1) / tracks
 	if n == 0 || steps < window.Stride {
-		return nil, fmt.Errorf("stream: the text has %d tokens; a batch of %d tracks with a window of %d steps needs at least %.0f",
+		return nil, fmt.Errorf("stream: the text has %d tokens; a batch of %d tracks with a "+
+			"window of %d steps needs at least %.0f",
 			// the product may exceed an int
 			n, tracks, window.Stride, float64(tracks)*float64(window.Stride)+1)
 	}

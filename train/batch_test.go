@@ -55,9 +55,11 @@ func TestStreamErrors(t *testing.T) {
 		tokens, tracks, window int
 		want                   string
 	}{
-		{0, 1, 1, "stream: the text has 0 tokens; a batch of 1 tracks with a window of 1 steps needs at least 2"},
+		{0, 1, 1, "stream: the text has 0 tokens; a batch of 1 tracks with a window of 1 steps " +
+			"needs at least 2"},
 		{1, 1, 1, "the text has 1 tokens"},
-		{12, 2, 6, "the text has 12 tokens; a batch of 2 tracks with a window of 6 steps needs at least 13"},
+		{12, 2, 6, "the text has 12 tokens; a batch of 2 tracks with a window of 6 steps " +
+			"needs at least 13"},
 		{12, 12, 1, "needs at least 13"},
 		{12, math.MaxInt, math.MaxInt, "the text has 12 tokens"},
 		{12, 0, 1, "a batch has 0 tracks"},

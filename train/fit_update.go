@@ -67,8 +67,8 @@ func (f *fit) took(b Batch) {
 	f.Progress.batch(f.epoch, b, f.mean.value())
 }
 
-// apply makes an update by gradients; some of them, as they were computed, know what to blame if they
-// are not finite.
+// apply makes an update by gradients; some of them, as they were computed, know what to blame if
+// they are not finite.
 func (f *fit) apply(g gradients, computed []gorgonia.ValueGrad) error {
 	norm, err := g.clip(f.Clip)
 	if err != nil {

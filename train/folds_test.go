@@ -11,8 +11,8 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// Every example is held out once and learned from in all other folds, which are of like size; the same
-// seed gives the same folds, again and again.
+// Every example is held out once and learned from in all other folds, which are of like size; the
+// same seed gives the same folds, again and again.
 func TestFolds(t *testing.T) {
 	for _, n := range []int{2, 3, 7, 10, 101} {
 		examples := make([]int, n)
@@ -50,8 +50,8 @@ func TestFolds(t *testing.T) {
 	}
 }
 
-// Of each class the folds have numbers of members that differ by at most 1, and so have the folds of
-// examples; every example is held out once.
+// Of each class the folds have numbers of members that differ by at most 1, and so have the folds
+// of examples; every example is held out once.
 func TestStratifiedFolds(t *testing.T) {
 	for _, sizes := range [][]int{{5}, {6, 4}, {50, 7, 3, 1}, {9, 9, 9}, {2, 2, 13}, {1, 1, 1, 1, 5}} {
 		var examples [][2]int

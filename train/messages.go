@@ -5,13 +5,14 @@ import (
 	"slices"
 )
 
-// Messages are Processes that move data between two of them while this one goes on. Fit uses them if
-// its Processes have these methods, and AllToAll if not.
+// Messages are Processes that move data between two of them while this one goes on. Fit uses them
+// if its Processes have these methods, and AllToAll if not.
 type Messages interface {
 	Processes
-	// Send begins to send data to another process, and Receive to receive what that one sends by the
-	// same tag, 0 … 16383, of as many bytes: the first that was sent comes to the first that waits for
-	// it. Both return at once. Until Wait has returned the data must not be written, or read.
+	// Send begins to send data to another process, and Receive to receive what that one sends by
+	// the same tag, 0 … 16383, of as many bytes: the first that was sent comes to the first that
+	// waits for it. Both return at once. Until Wait has returned the data must not be written, or
+	// read.
 	Send(to, tag int, data []byte) error
 	Receive(from, tag int, data []byte) error
 	// Wait returns once all is sent and received that this process has begun.

@@ -69,7 +69,8 @@ func newOptimizer(kind string, lr float64, update32 update[float32], update64 up
 // open checks rate and parameters before anything is changed.
 func (o *optimizer) open(params []gorgonia.ValueGrad) ([]member, error) {
 	if !nonNegative(o.lr) {
-		return nil, fmt.Errorf("train: %s: the learning rate is %v; it must be finite and not negative",
+		return nil, fmt.Errorf("train: %s: the learning rate is %v; it must be finite "+
+			"and not negative",
 			o.kind, o.lr)
 	}
 	members, err := o.buffers.open(params, openValueGrad)

@@ -45,9 +45,9 @@ func NewConstant(lr float64) (Schedule, error) {
 	return &curve{"constant", func(int) float64 { return lr }}, nil
 }
 
-// NewFunction is a rate that a function gives for each step from 0 on: any curve of one's own, such as
-// a linear rise, cycles, or the rising rates by which one finds out which are too large. Its state
-// knows the rate of the last step, and another function, which gives another, is refused.
+// NewFunction is a rate that a function gives for each step from 0 on: any curve of one's own, such
+// as a linear rise, cycles, or the rising rates by which one finds out which are too large. Its
+// state knows the rate of the last step, and another function, which gives another, is refused.
 func NewFunction(lr func(step int) float64) (Schedule, error) {
 	check := checks{config: "NewFunction"}
 	check.field(lr != nil, "lr", "nil", "a function")
@@ -191,8 +191,9 @@ type PlateauConfig struct {
 }
 
 // NewPlateau lowers the rate when the metric stops getting better. A metric that is better than the
-// best by more than |best|·Threshold + MinDelta is progress and becomes the best; NaN and infinities
-// are no progress. It serves one training. The error names every field that is out of its range.
+// best by more than |best|·Threshold + MinDelta is progress and becomes the best; NaN and
+// infinities are no progress. It serves one training. The error names every field that is out of
+// its range.
 func NewPlateau(c PlateauConfig) (Schedule, error) {
 	c.Factor = or(c.Factor, 0.1)
 	check := checks{config: "PlateauConfig"}

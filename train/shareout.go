@@ -16,8 +16,8 @@ type sharing struct {
 
 type sharingKey struct{}
 
-// ShardsOf is the number of parts into which what is measured in this context is divided where it is
-// one stream: Config.Shards in the Validate of a Task that Fit trains, and 1 elsewhere.
+// ShardsOf is the number of parts into which what is measured in this context is divided where it
+// is one stream: Config.Shards in the Validate of a Task that Fit trains, and 1 elsewhere.
 func ShardsOf(ctx context.Context) int {
 	if ctx == nil {
 		return 1
@@ -27,10 +27,11 @@ func ShardsOf(ctx context.Context) int {
 }
 
 // ShareOut computes parts 0 … n−1 of something, such as the batches of a validation, and calls take
-// with each, in order. In the Validate of a Task that several processes train, each of them computes
-// every so manieth part, and take has those of all, so that a sum over parts is the same to the bit
-// as that of one process; what n is must not depend on the processes. T is sent by encoding/gob: its
-// exported fields are. An error of any process, the one of the lowest part, is that of all.
+// with each, in order. In the Validate of a Task that several processes train, each of them
+// computes every so manieth part, and take has those of all, so that a sum over parts is the same
+// to the bit as that of one process; what n is must not depend on the processes. T is sent by
+// encoding/gob: its exported fields are. An error of any process, the one of the lowest part, is
+// that of all.
 func ShareOut[T any](ctx context.Context, n int, compute func(part int) (T, error),
 	take func(part int, found T) error) error {
 	if ctx == nil {

@@ -9,19 +9,20 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// touched are the ranges of a gradient's numbers outside of which it is +0, ascending and apart; nil:
-// it may differ from 0 anywhere. The gradient of an embedding is touched in the rows of the ids that
-// were looked up. What is computed of a gradient is then computed of these ranges, where it gives the
-// bits that it would give as a whole: a number that is +0 stays so when it is multiplied by a factor
-// of 0 or more, or added to another +0, and changes no sum. No number of the ranges is −0, since each
-// is a sum that began with +0.
+// touched are the ranges of a gradient's numbers outside of which it is +0, ascending and apart;
+// nil: it may differ from 0 anywhere. The gradient of an embedding is touched in the rows of the
+// ids that were looked up. What is computed of a gradient is then computed of these ranges, where
+// it gives the bits that it would give as a whole: a number that is +0 stays so when it is
+// multiplied by a factor of 0 or more, or added to another +0, and changes no sum. No number of the
+// ranges is −0, since each is a sum that began with +0.
 type touched []reach
 
 // reach is a range.
 type reach struct{ from, to int }
 
-// withTouched is a parameter whose gradient may be touched in part only. Whoever calls Grad may write
-// anywhere, then or later, so that from then on it counts as a whole; inside has no such effect.
+// withTouched is a parameter whose gradient may be touched in part only. Whoever calls Grad may
+// write anywhere, then or later, so that from then on it counts as a whole; inside has no such
+// effect.
 type withTouched interface {
 	touched() touched
 	inside() gorgonia.Value

@@ -40,7 +40,8 @@ func vectorOf(value gorgonia.Value) (vector, error) {
 		}
 	case nil:
 	default:
-		return vector{}, fmt.Errorf("is a %T; it must be a *tensor.Dense, a *gorgonia.F64 or a *gorgonia.F32", value)
+		return vector{}, fmt.Errorf("is a %T; it must be a *tensor.Dense, a *gorgonia.F64 or "+
+			"a *gorgonia.F32", value)
 	}
 	return vector{}, errors.New("is missing")
 }
@@ -62,7 +63,8 @@ func vectorOfDense(d *tensor.Dense) (vector, error) {
 		return v, fmt.Errorf("has type %v; it must be float32 or float64", v.dtype)
 	}
 	if size > 0 && (!contiguous || d.IsMasked()) || v.len() != size {
-		return v, fmt.Errorf("of shape %v is transposed, masked or a view with gaps; it must be contiguous and row-major",
+		return v, fmt.Errorf("of shape %v is transposed, masked or a view with gaps; it must be "+
+			"contiguous and row-major",
 			v.shape)
 	}
 	return v, nil
@@ -189,7 +191,8 @@ func openValueGrad(i int, vg gorgonia.ValueGrad) (parameter, error) {
 		return p, fmt.Errorf("parameter %q: its gradient %w", p.name, err)
 	}
 	if !p.value.like(p.grad) {
-		return p, fmt.Errorf("parameter %q: its value is %v and its gradient %v; they must be the same",
+		return p, fmt.Errorf("parameter %q: its value is %v and its gradient %v; they "+
+			"must be the same",
 			p.name, p.value, p.grad)
 	}
 	p.touched = touched

@@ -177,9 +177,11 @@ func checkFormat(path string, text []byte) error {
 	}
 	switch v := version.Format; {
 	case v > formatVersion:
-		return errorOf(ErrFormat, "%s was made by model format %d, this is format %d: a newer version of the library reads it", path, v, formatVersion)
+		return errorOf(ErrFormat, "%s was made by model format %d, this is format %d: a newer "+
+			"version of the library reads it", path, v, formatVersion)
 	case v < 1:
-		return errorOf(ErrFormat, "%s says no format, such as \"format\": %d: it is no model's configuration", path, formatVersion)
+		return errorOf(ErrFormat, "%s says no format, such as \"format\": %d: it is no "+
+			"model's configuration", path, formatVersion)
 	}
 	return nil
 }

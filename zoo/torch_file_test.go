@@ -128,7 +128,8 @@ func TestImportTorchNames(t *testing.T) {
 	require.ErrorContains(t, err,
 		"encodr.weight_ih_l0 is missing; the nearest is encoder.weight_ih_l0")
 	require.ErrorContains(t, err,
-		"the file holds encoder.bias_hh_l0, encoder.bias_ih_l0, encoder.weight_hh_l0, encoder.weight_ih_l0")
+		"the file holds encoder.bias_hh_l0, encoder.bias_ih_l0, encoder.weight_hh_l0, "+
+			"encoder.weight_ih_l0")
 }
 
 // Only what PyTorch has is written under PyTorch's names or read from them: cells of another kind

@@ -50,7 +50,8 @@ type result struct {
 
 func main() {
 	var c config
-	flag.StringVar(&c.Cell, "cell", "lstm", "spec of a cell, such as gru,reset_before: mgu (minimal gated unit), "+strings.Join(cells.Registered(), ", "))
+	flag.StringVar(&c.Cell, "cell", "lstm", "spec of a cell, such as gru,reset_before: mgu (minimal "+
+		"gated unit), "+strings.Join(cells.Registered(), ", "))
 	flag.IntVar(&c.B, "b", 32, "batch")
 	flag.IntVar(&c.T, "t", 50, "steps")
 	flag.IntVar(&c.I, "i", 64, "input width")
@@ -60,10 +61,13 @@ func main() {
 	flag.IntVar(&c.Threads, "threads", 1, "threads")
 	flag.StringVar(&c.Mode, "mode", benchmarks.Train, "train, infer, generate or words")
 	flag.StringVar(&c.Engine, "engine", benchmarks.Seqzoo, "seqzoo, plain or tapemachine")
-	flag.StringVar(&c.Share, "share", "auto", "how threads share a recurrence: auto, rows or operations")
+	flag.StringVar(&c.Share, "share", "auto",
+		"how threads share a recurrence: auto, rows or operations")
 	flag.BoolVar(&c.Expand, "expand", false, "lay every step out as nodes of the graph")
-	flag.BoolVar(&c.WithLengths, "lengths", false, "train: sequences of lengths spread evenly over 1 … T")
-	flag.IntVar(&c.Recompute, "recompute", 0, "train: steps from one kept state to the next; 0 keeps all, -1 is about the square root of -t")
+	flag.BoolVar(&c.WithLengths, "lengths", false,
+		"train: sequences of lengths spread evenly over 1 … T")
+	flag.IntVar(&c.Recompute, "recompute", 0, "train: steps from one kept state to the next; "+
+		"0 keeps all, -1 is about the square root of -t")
 	flag.Float64Var(&c.seconds, "seconds", 3, "seconds to measure")
 	flag.BoolVar(&c.explain, "explain", false, "print the compiled program to standard error")
 	flag.BoolVar(&c.times, "times", false, "print the time of every instruction to standard error")
@@ -80,7 +84,8 @@ func main() {
 }
 
 func run(c config) (result, error) {
-	r := result{System: c.Engine, Version: "0.1", Cell: c.Cell, B: c.B, T: c.T, I: c.I, H: c.H, Threads: c.Threads, Mode: c.Mode}
+	r := result{System: c.Engine, Version: "0.1", Cell: c.Cell, B: c.B, T: c.T, I: c.I, H: c.H,
+		Threads: c.Threads, Mode: c.Mode}
 	if min(c.B, c.T, c.I, c.H, c.V, c.Layers, c.Threads) < 1 || !(c.seconds > 0) {
 		return r, fmt.Errorf("sizes, threads and seconds must be positive")
 	}

@@ -88,7 +88,8 @@ func (d *drawCommand) run(_ context.Context, s cli.Std) error {
 // grid draws pictures side by side.
 func (d *drawCommand) grid(w io.Writer, m reduce.Reducer, r *rows) (err error) {
 	if r.rows == 0 {
-		return errors.New("only pictures can be drawn, and these are rows of numbers; -what codes draws any")
+		return errors.New("only pictures can be drawn, and these are rows of numbers; -what " +
+			"codes draws any")
 	}
 	if r.len() < d.n {
 		return fmt.Errorf("there are %d pictures, and -n is %d", r.len(), d.n)

@@ -47,7 +47,8 @@ func program() cli.Program {
 				"is an anomaly", Flags: n.register, Check: n.check, Run: n.run},
 			{Name: "outliers", About: "leaves out each label in turn, and measures how well it is " +
 				"told from the others", Flags: o.register, Check: o.check, Run: o.run},
-			{Name: "draw", About: "draws reconstructions, samples, interpolations, traversals or codes",
+			{Name: "draw", About: "draws reconstructions, samples, interpolations, " +
+				"traversals or codes",
 				Flags: w.register, Check: w.check, Run: w.run},
 		}}
 }

@@ -98,7 +98,8 @@ func (o *outliersCommand) run(ctx context.Context, s cli.Std) error {
 		return err
 	}
 	labels := slices.Compact(slices.Sorted(slices.Values(all.labels)))
-	fmt.Fprintf(s.Out, "AUC of validation and of test rows by the error, the relative error and their geometric mean; precision and recall by -score\n")
+	fmt.Fprintf(s.Out, "AUC of validation and of test rows by the error, the relative error and "+
+		"their geometric mean; precision and recall by -score\n")
 	fmt.Fprintf(s.Out, "%-8s %5s  %8s %8s %8s  %8s %8s %8s  %9s %7s\n", "left out", "code", "error",
 		"relative", "mean", "error", "relative", "mean", "precision", "recall")
 	for _, k := range codes {

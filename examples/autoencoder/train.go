@@ -108,7 +108,8 @@ func (s *shape) model(ctx context.Context, r, valid *rows, d reduce.RowData,
 	case "recurrent":
 		widths, err := s.layers("64")
 		if err != nil || len(widths) != 1 {
-			return nil, nil, fmt.Errorf("-widths is %q; want one number, that of the recurrent layers", s.widths)
+			return nil, nil, fmt.Errorf("-widths is %q; want one number, that of the "+
+				"recurrent layers", s.widths)
 		}
 		v, err := reduce.NewRecurrentAutoencoder(reduce.RecurrentAutoencoderConfig{
 			Recurrent: zoo.Recurrent{Cell: s.cell, Hidden: widths[0]}, Variables: r.variables,

@@ -36,13 +36,15 @@ func report(ctx context.Context, s cli.Std, m reduce.Reducer, r *rows, name stri
 		for _, v := range m.ExplainedVarianceRatio() {
 			kept += v
 		}
-		fmt.Fprintf(s.Out, "the components keep %.1f %% of the variance of the rows they were fitted to\n", 100*kept)
+		fmt.Fprintf(s.Out, "the components keep %.1f %% of the variance of the rows they "+
+			"were fitted to\n", 100*kept)
 	case *reduce.VAE:
 		b, err := m.Bound(ctx, r.x)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.Out, "negative evidence lower bound %.2f nats a row: reconstruction %.2f, divergence %.2f\n", b.Total(), b.Reconstruction, b.KL)
+		fmt.Fprintf(s.Out, "negative evidence lower bound %.2f nats a row: reconstruction %.2f, "+
+			"divergence %.2f\n", b.Total(), b.Reconstruction, b.KL)
 	case *reduce.Autoencoder:
 		if c := m.Config().Corruption; c.Kind != "" {
 			return reportNoise(s, m, c, r)

@@ -18,11 +18,15 @@ func (s *story) spikes() error {
 		return err
 	}
 	s.byCarry(r.records)
-	s.say("Measured on fixed additions the loss spikes as well, by exploding gradients on rare additions with a long run of")
+	s.say("Measured on fixed additions the loss spikes as well, by exploding gradients on rare " +
+		"additions with a long run of")
 	s.say("digits to hand a carry through: go run ./examples/02-initialisation.\n")
-	s.say("With ReLU gradients explode more often. Nothing bounds a hidden value, so where W_hh makes it grow from step to step,")
-	s.say("the gradient grows as well on its way back, and one step of descent throws the network far off. Clipping the")
-	s.say("norm of the gradient at 1 (Pascanu et al., 2013) takes the leaps away. The largest norms, over %d seeds:\n", s.seeds)
+	s.say("With ReLU gradients explode more often. Nothing bounds a hidden value, so where W_hh " +
+		"makes it grow from step to step,")
+	s.say("the gradient grows as well on its way back, and one step of descent throws the " +
+		"network far off. Clipping the")
+	s.say("norm of the gradient at 1 (Pascanu et al., 2013) takes the leaps away. The largest "+
+		"norms, over %d seeds:\n", s.seeds)
 	s.say("%-28s %14s %14s %18s %s", "", "median norm", "largest norm", "after it, loss up",
 		"norm, logarithmic")
 	p := plot.Plot{Title: "Binary addition, seed 1", X: "example", Y: "loss, mean of 20",
@@ -77,8 +81,10 @@ func (s *story) spikes() error {
 
 // byCarry says the loss by the longest carry of an addition.
 func (s *story) byCarry(records []adder.Example) {
-	s.say("The loss of single additions, of the first network, jumps up and down all the time. Its examples differ: the")
-	s.say("longest run of carries in an addition says over how many steps something must be remembered. In the middle third")
+	s.say("The loss of single additions, of the first network, jumps up and down all the time. " +
+		"Its examples differ: the")
+	s.say("longest run of carries in an addition says over how many steps something must be " +
+		"remembered. In the middle third")
 	s.say("of the training:\n")
 	half := records[len(records)/3 : len(records)*2/3] // while it learns
 	s.say("%16s %9s %11s %8s", "longest carry", "examples", "mean loss", "wrong")
@@ -117,7 +123,8 @@ func mean(es []adder.Example) float64 {
 // anatomy shows what the gradient does on its way back at a spike, and at an ordinary example
 // before it.
 func (s *story) anatomy(top *spike) error {
-	s.say("What happened there: %v, seed %d, example %d. The norm of dL/dh at each digit, the lowest first, ten examples", top.Setting, top.seed, top.at+1)
+	s.say("What happened there: %v, seed %d, example %d. The norm of dL/dh at each digit, the "+
+		"lowest first, ten examples", top.Setting, top.seed, top.at+1)
 	s.say("before and at the spike:\n")
 	n, err := adder.New(top.Setting, uint64(top.seed))
 	if err != nil {

@@ -98,7 +98,8 @@ func openPicture(sets map[string]*images.Set, line string) (image.Image, error) 
 	defer f.Close()
 	c, _, err := image.DecodeConfig(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; PNG, JPEG and GIF are read, and IDX with the number of a picture behind it", path, err)
+		return nil, fmt.Errorf("%s: %w; PNG, JPEG and GIF are read, and IDX with the number of a "+
+			"picture behind it", path, err)
 	}
 	if c.Width > caption.MaxPicture || c.Height > caption.MaxPicture {
 		return nil, fmt.Errorf("%s is %d × %d pixels; the limit is %d", path, c.Width, c.Height,

@@ -21,7 +21,8 @@ func evaluateCommand() cli.Command {
 	var given files
 	beam, n := 1, 2000
 	return cli.Command{
-		Name: "evaluate", About: "counts exact captions, and how often attention is on what a word names",
+		Name: "evaluate", About: "counts exact captions, and how often attention is on " +
+			"what a word names",
 		Flags: func(f *flag.FlagSet) {
 			cli.ModelFlag(f, &model, "")
 			given.register(f, "to evaluate on instead")

@@ -156,7 +156,8 @@ func TestFromScenesToCaptions(t *testing.T) {
 	require.Len(t, said, 3)
 	require.Equal(t, said[0], said[1])
 	for _, want := range []string{
-		"line 4: zoo: captioner: picture 0: the picture is 3 × 4 pixels, the model was made for 56 × 56", "line 5: open nothing.png",
+		"line 4: zoo: captioner: picture 0: the picture is 3 × 4 pixels, the model was " +
+			"made for 56 × 56", "line 5: open nothing.png",
 		"line 6: " + sentences + ": image: unknown format; PNG, JPEG and GIF are read", "line 7: " +
 			pictures + " has pictures 0 … 11, not 12", "line 8: ",
 	} {

@@ -221,12 +221,14 @@ func parseSentence(line string) (s scene, err error) {
 				break
 			}
 			if n[i], err = strconv.Atoi(f); err != nil || n[i] < 0 || n[i] > 1<<20 {
-				return s, fmt.Errorf("a box is %q, want the number of a word and the corners, such as \"0 4 4 24 24\"", box)
+				return s, fmt.Errorf("a box is %q, want the number of a word and the corners, "+
+					"such as \"0 4 4 24 24\"", box)
 			}
 		}
 		r := image.Rectangle{image.Pt(n[1], n[2]), image.Pt(n[3], n[4])}
 		if len(fields) != len(n) || r.Empty() || n[0] >= len(s.words) {
-			return s, fmt.Errorf("a box is %q, want the number of one of %d words and the corners, such as \"0 4 4 24 24\"", box, len(s.words))
+			return s, fmt.Errorf("a box is %q, want the number of one of %d words and the "+
+				"corners, such as \"0 4 4 24 24\"", box, len(s.words))
 		}
 		s.named = append(s.named, named{n[0], r})
 	}

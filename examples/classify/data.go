@@ -201,7 +201,8 @@ func pictures(m *label.Classifier, set *images.Set) ([]label.Labelled, error) {
 	return examples, nil
 }
 
-// read is the data that the flags name, for a model that reads texts, with their lines, or pictures.
+// read is the data that the flags name, for a model that reads texts, with their lines, or
+// pictures.
 func (e *evaluateCommand) read(m *label.Classifier) (examples []label.Labelled, lines []text.Labelled,
 	name string, err error) {
 	if m.Vocabulary() == nil {

@@ -22,8 +22,8 @@ func LockDir(dir string) (*Lock, error) {
 	return safefile.LockDir(dir)
 }
 
-// WriteFile writes what content writes to the file at path, whole: killed at any moment, the file is
-// what it was before or the new one, and what was written survives a loss of power.
+// WriteFile writes what content writes to the file at path, whole: killed at any moment, the file
+// is what it was before or the new one, and what was written survives a loss of power.
 func WriteFile(path string, content func(w io.Writer) error) error {
 	return safefile.Write(safefile.OS, path, content)
 }

@@ -110,7 +110,8 @@ func OldNames(f *flag.FlagSet, oldAndName ...string) {
 	}
 }
 
-// OldSwitch declares a switch that a command had before, which sets the flag of the name to a value.
+// OldSwitch declares a switch that a command had before, which sets the flag of the name to a
+// value.
 func OldSwitch(f *flag.FlagSet, old, name, value string) {
 	f.BoolFunc(old, oldFlag+"-"+name, func(given string) error {
 		if on, err := strconv.ParseBool(given); err != nil || !on {

@@ -20,8 +20,8 @@ func AtLine(err error, file string, line func(example int) int) error {
 	return fmt.Errorf("%sline %d: %w", file, line(e.Index), err)
 }
 
-// AtLines is AtLine for what makes a task and trains it: train or valid adds the line, whichever has
-// the example.
+// AtLines is AtLine for what makes a task and trains it: train or valid adds the line, whichever
+// has the example.
 func AtLines(err error, train, valid func(error) error) error {
 	if e := (*zoo.ExampleError)(nil); errors.As(err, &e) && e.Valid {
 		return valid(err)

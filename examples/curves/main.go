@@ -46,7 +46,8 @@ func run(args []string, out io.Writer) error {
 	if quick {
 		p.Curves = madeUp()
 	} else if f.NArg() == 0 {
-		return cli.Usagef("no histories given; name one or more history.csv, such as models/*/history.csv")
+		return cli.Usagef("no histories given; name one or more history.csv, such as " +
+			"models/*/history.csv")
 	}
 	names, err := histories(f.Args(), *metric, out)
 	if err != nil {
@@ -95,8 +96,8 @@ func run(args []string, out io.Writer) error {
 	return cli.WriteFile(path, p.WriteSVG)
 }
 
-// histories are the files of arguments, of which a directory stands for those of its runs: these are
-// compared in a table.
+// histories are the files of arguments, of which a directory stands for those of its runs: these
+// are compared in a table.
 func histories(args []string, metric string, out io.Writer) (names []string, err error) {
 	for _, name := range args {
 		if info, err := os.Stat(name); err != nil || !info.IsDir() {

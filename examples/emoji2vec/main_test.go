@@ -67,7 +67,8 @@ func TestFromPairsToSums(t *testing.T) {
 
 	out, _, err = do("", "evaluate", "-model", model)
 	require.NoError(t, err)
-	require.Contains(t, out, "of 2 pairs; left out for unknown words: 1, for emoji never described: 1")
+	require.Contains(t, out, "of 2 pairs; left out for unknown words: 1, for emoji "+
+		"never described: 1")
 	mine := filepath.Join(dir, "mine.txt")
 	require.NoError(t, os.WriteFile(mine, []byte("new york\t🗽\tTrue\nthe sun\t🗽\tFalse\n"), 0o666))
 	out, _, err = do("", "evaluate", "-model", model, "-data", mine)

@@ -86,8 +86,8 @@ func (u unrolled) values(t *testing.T) (loss float64, y []float64, grads [][]flo
 	return step.Output(0).Float64s()[0], append(y, step.Output(1).Float64s()...), grads
 }
 
-// PyTorch 1.13 gives these numbers for the same equations: its depthwise conv1d, padded at the left,
-// for the convolution, and for the states the authors' sums in log space.
+// PyTorch 1.13 gives these numbers for the same equations: its depthwise conv1d, padded at the
+// left, for the convolution, and for the states the authors' sums in log space.
 func TestBlockAsInPyTorch(t *testing.T) {
 	u := unrollBlock(t, "block,expand=2,mlp=2,last", 3, 0, unroll.Scan)
 	loss, y, grads := u.values(t)
@@ -112,8 +112,8 @@ func TestBlockAsInPyTorch(t *testing.T) {
 	}
 }
 
-// Around cells of all kinds, for inputs of another width too, both ways to unroll give the gradients
-// of finite differences.
+// Around cells of all kinds, for inputs of another width too, both ways to unroll give the
+// gradients of finite differences.
 func TestGradientsOfBlocks(t *testing.T) {
 	const shift = 2 // from inputs near 0, where normalising them bends too much for differences
 	for _, spec := range []string{"block", "block,inner=minlstm,conv=1,last",
@@ -150,8 +150,8 @@ func TestBlocksRefuse(t *testing.T) {
 	}
 }
 
-// A model of blocks is saved and loaded by the names of its cells, and writes as before, a character
-// at a time: the inputs that the convolution reads are in the state.
+// A model of blocks is saved and loaded by the names of its cells, and writes as before, a
+// character at a time: the inputs that the convolution reads are in the state.
 func TestBlocksAreSaved(t *testing.T) {
 	path, dir := write(t, story), filepath.Join(t.TempDir(), "model")
 	spec := "block,dropout=0.2/block,inner=mlstm+heads:2,last"

@@ -32,7 +32,8 @@ func write(t testing.TB, s string) string {
 	return path
 }
 
-var story = strings.Repeat(" the cat sat on the <unk> . \n \n The dog sat on a = rug = \n some of them looks like a bird ! \n", 80)
+var story = strings.Repeat(" the cat sat on the <unk> . \n \n The dog sat on a = rug = \n some "+
+	"of them looks like a bird ! \n", 80)
 
 // Each preset trains a tiny model, which then measures, scores and writes.
 func TestPresets(t *testing.T) {

@@ -95,7 +95,8 @@ func program() cli.Program {
 			Flags: func(f *flag.FlagSet) {
 				c.dataFlags(f)
 				cli.ValidFlag(f, &c.want, "of the outputs that are wanted, JSON")
-				f.Float64Var(&c.tolerance, "tolerance", 1e-5, "greatest difference, relative above 1")
+				f.Float64Var(&c.tolerance, "tolerance", 1e-5, "greatest difference, "+
+					"relative above 1")
 			}, Check: need("onnx", "data", "valid")},
 		{Name: "benchmark", About: "measures how long a run takes", Run: c.benchmark,
 			Flags: c.benchmarkFlags,

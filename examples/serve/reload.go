@@ -111,7 +111,8 @@ func (m *models) load() (err error) {
 	if old := m.now; old != nil {
 		if was := old.model.Architecture(); was != model.Architecture() {
 			s.stop()
-			return fmt.Errorf("%s holds a %s now, and the server answers by a %s: start another server",
+			return fmt.Errorf("%s holds a %s now, and the server answers by a %s: start "+
+				"another server",
 				m.path, model.Architecture(), was)
 		}
 		m.now = s

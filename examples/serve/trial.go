@@ -65,7 +65,8 @@ func (t *trial) command(ctx context.Context, out, messages io.Writer) error {
 // prepare makes the models and what they say.
 func (t *trial) prepare() error {
 	t.seen, t.want = map[string]int{}, map[string]map[string]string{}
-	words := strings.Fields("the king of england and his queen go to war with france , but nobody knows why .")
+	words := strings.Fields("the king of england and his queen go to war with france , but " +
+		"nobody knows why .")
 	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.Unk, text.EOS}},
 		words)
 	if err != nil {

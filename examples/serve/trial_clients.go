@@ -143,7 +143,8 @@ func (t *trial) slow(ctx context.Context, _ *http.Client, prompt string, _ int) 
 		return err
 	}
 	fmt.Fprintf(c,
-		"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: "+
+			"application/json\r\nContent-Length: %d\r\n\r\n%s",
 		len(body), body)
 	one := make([]byte, 1)
 	for range 40 {
@@ -266,7 +267,8 @@ func (t *trial) cutOff(context.Context, *http.Client) error {
 		return err
 	}
 	fmt.Fprint(c,
-		"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+		"POST /v1/answer HTTP/1.1\r\nHost: x\r\nContent-Type: "+
+			"application/json\r\nContent-Length: 100\r\n\r\n{")
 	t.note("bodies that were cut off", 1)
 	return c.Close()
 }

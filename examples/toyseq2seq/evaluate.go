@@ -141,7 +141,8 @@ func (e *evaluator) run(ctx context.Context, std cli.Std) error {
 	fmt.Fprintf(std.Out, "%d questions: %.2f %% exact; %v\n", len(found), exact(found, p.targets),
 		bleu.Score())
 	if t.name == "reversal" && m.Config().Attention != seq2seq.NoAttention {
-		fmt.Fprintf(std.Out, "the attention is greatest at the mirrored place for %.2f %% of the words\n", backwards(found, p.sources))
+		fmt.Fprintf(std.Out, "the attention is greatest at the mirrored place for %.2f %% "+
+			"of the words\n", backwards(found, p.sources))
 	}
 	return nil
 }

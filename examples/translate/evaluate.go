@@ -87,7 +87,8 @@ func measure(ctx context.Context, out io.Writer, m *seq2seq.Model, s sentences, 
 		return fmt.Errorf("%.1f %% of the words of the sources are unknown to the model: does it translate from that language? "+
 			"Say it with -from and -to, or name the files with -source and -target", u)
 	}
-	fmt.Fprintf(out, "%d pairs; %.1f %% of the sources' words and %.1f %% of the targets' are unknown\nperplexity %.2f (%.4f nats a word, ends counted)\n",
+	fmt.Fprintf(out, "%d pairs; %.1f %% of the sources' words and %.1f %% of the targets' are "+
+		"unknown\nperplexity %.2f (%.4f nats a word, ends counted)\n",
 		len(pairs), unknown(source, s.sources), unknown(target, s.targets), math.Exp(loss), loss)
 
 	found := make([][][]string, len(searches))

@@ -227,7 +227,8 @@ func evaluatePairs(ctx context.Context, v *vectors.Vectors, path string, out io.
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	fmt.Fprintf(out, "similarity of %d pairs: Spearman %.4f, Pearson %.4f; left out for unknown words: %d\n", r.Pairs, r.Spearman, r.Pearson, r.Unknown)
+	fmt.Fprintf(out, "similarity of %d pairs: Spearman %.4f, Pearson %.4f; left out for "+
+		"unknown words: %d\n", r.Pairs, r.Spearman, r.Pearson, r.Unknown)
 	return nil
 }
 

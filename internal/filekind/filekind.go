@@ -28,7 +28,8 @@ var magics = []struct{ begin, kind string }{
 	{"\x80\x04", "a pickle, as Python and gensim write"},
 	{"\x80\x05", "a pickle, as Python and gensim write"},
 	{"\x93NUMPY", "an array of NumPy (.npy), as gensim writes beside a pickle"},
-	{"\xba\x16\x4f\x2f", "a model in fastText's own form (.bin); the .vec file that belongs to it is text"},
+	{"\xba\x16\x4f\x2f", "a model in fastText's own form (.bin); the .vec file that " +
+		"belongs to it is text"},
 	{"\x89HDF\r\n\x1a\n", "an HDF5 file"},
 	{"GGUF\x02", "a GGUF file"},
 	{"GGUF\x03", "a GGUF file"},
@@ -52,7 +53,8 @@ func Of(head []byte) string {
 	if len(head) > 8 {
 		switch string(head[4:8]) {
 		case "ORTM":
-			return "a model in ONNX Runtime's own form (.ort); the .onnx that it was made of is wanted"
+			return "a model in ONNX Runtime's own form (.ort); the .onnx that it was " +
+				"made of is wanted"
 		case "TFL3":
 			return "a model of TensorFlow Lite"
 		}

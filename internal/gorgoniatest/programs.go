@@ -251,8 +251,8 @@ func Convolutions(dt tensor.Dtype, batch, side int) (*Program, error) {
 }
 
 // Convnet is the network of Gorgonia's example of that name, without its dropout: three times a
-// convolution of 3 × 3, a rectifier and a pooling, with 32, 64 and 128 channels, then a layer of 625
-// and ten classes. Pictures are 28 × 28.
+// convolution of 3 × 3, a rectifier and a pooling, with 32, 64 and 128 channels, then a layer of
+// 625 and ten classes. Pictures are 28 × 28.
 func Convnet(dt tensor.Dtype, batch int) (*Program, error) {
 	g := G.NewGraph()
 	r := &numbers{dt: dt, key: rng.New(6)}

@@ -26,6 +26,6 @@
 //
 // # Other places
 //
-// OpenFS reads from any file system, and OpenMemory from memory. Write makes a model one file, a zip
-// archive of the files of its directory, which Open, OpenFS and Read take too.
+// OpenFS reads from any file system, and OpenMemory from memory. Write makes a model one file, a
+// zip archive of the files of its directory, which Open, OpenFS and Read take too.
 package modeldir

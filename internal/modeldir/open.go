@@ -41,8 +41,8 @@ type Dir struct {
 	closer  io.Closer // of what the files are in, or nil
 }
 
-// Open opens the model in a directory, or in one file that Write wrote. Other files than WeightsFile
-// may have one of names, and no other.
+// Open opens the model in a directory, or in one file that Write wrote. Other files than
+// WeightsFile may have one of names, and no other.
 func Open(path string, names []string) (*Dir, error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return openFrom(disk{path}, names)
@@ -70,8 +70,8 @@ func OpenFS(fsys fs.FS, name string, names []string) (*Dir, error) {
 	return openArchive(f, f.Size(), f.closer, name, names)
 }
 
-// Read is Open for what Write wrote. It reads r to its end, and at most half of the memory there is.
-// Name is what messages call it.
+// Read is Open for what Write wrote. It reads r to its end, and at most half of the memory there
+// is. Name is what messages call it.
 func Read(r io.Reader, name string, names []string) (*Dir, error) {
 	if r == nil {
 		return nil, errors.New("there is nothing to read from: the reader is nil")
@@ -128,7 +128,8 @@ func open(from source, names []string) (d *Dir, err error) {
 		return d, fmt.Errorf("%s: %w", d.Path(WeightsFile), err)
 	}
 	if !d.header.Checked && d.ours() {
-		return d, fmt.Errorf("%s has hashes of other files, but lacks its own: it was damaged or changed", d.Path(WeightsFile))
+		return d, fmt.Errorf("%s has hashes of other files, but lacks its own: it was "+
+			"damaged or changed", d.Path(WeightsFile))
 	}
 	for _, name := range names { // never names that a file gives
 		if digest, ok := d.header.Metadata[digestPrefix+name]; ok {

@@ -165,7 +165,8 @@ func TestCrashAtEveryCall(t *testing.T) {
 				case got == before && !done:
 					olds++
 				default:
-					t.Fatalf("crash at call %d (names kept: %v, bytes kept: %v): %d bytes, neither old nor new", k, names, bytes, len(got))
+					t.Fatalf("crash at call %d (names kept: %v, bytes kept: %v): %d bytes, "+
+						"neither old nor new", k, names, bytes, len(got))
 				}
 			}
 		}

@@ -216,7 +216,8 @@ func (f *File) Load() error {
 	}
 	if f.rest.data > muchData {
 		if free := sysmem.Available(); free > 0 && f.rest.data > free {
-			return fmt.Errorf("safetensors: the values take %d bytes, and the process may take %d: %w",
+			return fmt.Errorf("safetensors: the values take %d bytes, and the process "+
+				"may take %d: %w",
 				f.rest.data, free, sysmem.ErrMemory)
 		}
 	}

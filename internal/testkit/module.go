@@ -17,9 +17,9 @@ type Module struct {
 	t   testing.TB
 }
 
-// NewModule makes an empty module of that name in a folder of the test's own. Root leads to that of the checkout.
-// It requires what the library requires, versions of indirect modules too, so that the go command
-// needs no go.mod file but those that the library's own build has fetched.
+// NewModule makes an empty module of that name in a folder of the test's own. Root leads to that of
+// the checkout. It requires what the library requires, versions of indirect modules too, so that
+// the go command needs no go.mod file but those that the library's own build has fetched.
 func NewModule(t testing.TB, name, root string) *Module {
 	t.Helper()
 	root, err := filepath.Abs(root)

@@ -155,7 +155,8 @@ func TestZeroValues(t *testing.T) {
 	dir := t.TempDir()
 	caller, err := os.ReadFile("testdata/caller.go.txt")
 	require.NoError(t, err)
-	table := fmt.Sprintf("package main\n\nimport (\n%s)\n\nvar functions = []entry{\n%s}\n\nvar types = []entry{\n%s}\n", &imports, &functions, &types)
+	table := fmt.Sprintf("package main\n\nimport (\n%s)\n\nvar functions = []entry{\n%s}\n\nvar "+
+		"types = []entry{\n%s}\n", &imports, &functions, &types)
 	program := filepath.Join(root, "internal", "zerovalues", "caller") // which is on no disk
 	overlay := map[string]map[string]string{"Replace": {}}
 	for name, content := range map[string]string{"caller.go": string(caller), "table.go": table} {

@@ -50,6 +50,7 @@ func notFound(l launch.Launcher, tried []string, errs []error) error {
 		lines = append(lines, fmt.Sprintf("%s: %v", name, errs[i]))
 	}
 	return fmt.Errorf("mpi: started by %s, and no MPI library could be opened:\n\t%s\nInstall the "+
-		"one of the launcher on every host (on Debian, openmpi-bin or mpich), or give its path in %s",
+		"one of the launcher on every host (on Debian, openmpi-bin or mpich), or give "+
+		"its path in %s",
 		l.Name, strings.Join(lines, "\n\t"), LibraryVariable)
 }

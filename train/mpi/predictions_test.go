@@ -11,8 +11,8 @@ import (
 )
 
 // efficiency is what docs/cluster.md predicts of n processes, each with a batch as one alone has
-// it, of a step that computes for so many seconds, of so many bytes of gradients and of values, over
-// links of so many bytes a second.
+// it, of a step that computes for so many seconds, of so many bytes of gradients and of values,
+// over links of so many bytes a second.
 func efficiency(n, compute, gradients, values, bandwidth float64) float64 {
 	const latency, message = 30e-6, 2e-6
 	exchange := 2*(latency+(n-1)*message) + (gradients+values)*(n-1)/n/bandwidth

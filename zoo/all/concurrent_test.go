@@ -18,7 +18,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo/text"
 )
 
-// One model and one set of options, a used sampler among them, serve many goroutines at once, and each gets what it gets alone.
+// One model and one set of options, a used sampler among them, serve many goroutines at once, and
+// each gets what it gets alone.
 func TestModelsConcurrently(t *testing.T) {
 	words := []string{"a", "b", "c", "d", "e", "f"}
 	v, err := text.NewVocabulary(text.VocabularyConfig{Specials: []string{text.BOS, text.EOS, text.Unk}}, words)

@@ -9,8 +9,8 @@ import (
 	"github.com/seqzoo/seqzoo/zoo"
 )
 
-// A model that is made or loaded draws no weights: making takes memory for none, and loading for the
-// file and the weights alone.
+// A model that is made or loaded draws no weights: making takes memory for none, and loading for
+// the file and the weights alone.
 func TestLoadDrawsNothing(t *testing.T) {
 	const some = 2 << 20 // graphs that are looked at, vocabularies, configuration
 	for _, name := range []string{"lm", "tagger", "hred"} {

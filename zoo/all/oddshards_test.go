@@ -174,8 +174,8 @@ func sameEnd(t *testing.T, want, got, format string, args ...any) {
 
 // With settings that nobody would choose (shards that do not divide the batch, or are more than its
 // rows, updates of several batches, of which the last of an epoch has fewer, frozen parameters, two
-// optimizers, stops) a training ends on any number of processes with the bits of one that knows of no
-// other, and so it does if it was stopped and has gone on, on others.
+// optimizers, stops) a training ends on any number of processes with the bits of one that knows of
+// no other, and so it does if it was stopped and has gone on, on others.
 func TestOddShardsOverProcesses(t *testing.T) {
 	trials, counts, random := 12, []int{2, 3}, rand.New(rand.NewPCG(5, 17))
 	if *long {

@@ -69,8 +69,9 @@ func TestShardsMakeUpTheBatch(t *testing.T) {
 	}
 }
 
-// exchange has what a process may have: 2 processes read each other's memory, 3 send all at once, and of 4
-// or more each two that are neighbours read each other's memory and send the others messages.
+// exchange has what a process may have: 2 processes read each other's memory, 3 send all at once,
+// and of 4 or more each two that are neighbours read each other's memory and send the others
+// messages.
 func exchange(p *threads.Process) train.Processes {
 	messages := threads.Messages{Process: p}
 	switch p.Size() {
@@ -82,8 +83,8 @@ func exchange(p *threads.Process) train.Processes {
 	return threads.Neighbours{Messages: messages, Near: func(other int) bool { return other/2 == p.Rank()/2 }}
 }
 
-// inShards trains the task of a model in 4 shards, up to a number of steps unless that is 0, and returns all
-// that it ends with. The first process saves to dir, and all go on from there.
+// inShards trains the task of a model in 4 shards, up to a number of steps unless that is 0, and
+// returns all that it ends with. The first process saves to dir, and all go on from there.
 func inShards(name, dir string, p train.Processes, steps int) (string, error) {
 	task, err := resumable[name](theSame)
 	if err != nil {
@@ -114,8 +115,9 @@ func inShards(name, dir string, p train.Processes, steps int) (string, error) {
 	return end, err
 }
 
-// A training in 4 shards gives the same weights, the same state of the optimizer and the same history
-// on any number of processes, to the bit; stopped on some it goes on, on others, to the same bits.
+// A training in 4 shards gives the same weights, the same state of the optimizer and the same
+// history on any number of processes, to the bit; stopped on some it goes on, on others, to the
+// same bits.
 func TestShardsOverProcesses(t *testing.T) {
 	const shards = 4
 	for name := range resumable {
@@ -130,7 +132,8 @@ func TestShardsOverProcesses(t *testing.T) {
 					require.NoError(t, err)
 				}
 				for r := range processes {
-					require.True(t, states[0] == states[r], "process %d ends otherwise than process 0", r)
+					require.True(t, states[0] == states[r], "process %d ends otherwise "+
+						"than process 0", r)
 				}
 				return states[0], strings.ReplaceAll(content(t, dir), dir, "")
 			}

@@ -14,8 +14,8 @@ import (
 	"github.com/seqzoo/seqzoo/train"
 )
 
-// What is validated is the same, to the bit, on any number of processes, which share it out, and but
-// for rounding what one alone measures; no example counts twice, or never.
+// What is validated is the same, to the bit, on any number of processes, which share it out, and
+// but for rounding what one alone measures; no example counts twice, or never.
 func TestValidationIsSharedOut(t *testing.T) {
 	for name, make := range resumable {
 		t.Run(name, func(t *testing.T) {

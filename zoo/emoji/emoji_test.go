@@ -297,7 +297,8 @@ func ExampleModel() {
 	if err != nil {
 		panic(err)
 	}
-	pairs, err := zooemoji.ParsePairs("sun\t☀️\tTrue\nrain\t☔\tTrue\nsnow\t⛄\tTrue\nsun rain\t🌈\tTrue\n")
+	pairs, err := zooemoji.ParsePairs("sun\t☀️\tTrue\nrain\t☔\tTrue\nsnow\t⛄\tTrue\nsun " +
+		"rain\t🌈\tTrue\n")
 	if err != nil {
 		panic(err)
 	}

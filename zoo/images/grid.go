@@ -37,7 +37,8 @@ func (g Grid) WritePNG(w io.Writer, x []float32) error {
 	down := (n + across - 1) / across
 	height, width := down*(g.Rows*scale+1)+1, across*(g.Cols*scale+1)+1
 	if height > most || width > most {
-		return fmt.Errorf("images: %d images of %d by %d make a picture of %d by %d; the limit is %d a side", n, g.Rows, g.Cols,
+		return fmt.Errorf("images: %d images of %d by %d make a picture of %d by %d; the "+
+			"limit is %d a side", n, g.Rows, g.Cols,
 			width, height, most)
 	}
 	picture := image.NewGray(image.Rect(0, 0, width, height))

@@ -139,7 +139,8 @@ func decode(r io.Reader, limit, held int64, ndims int) ([]int, []uint8, error) {
 		return nil, nil, fmt.Errorf("not an IDX file: it starts with % x, an IDX file with 00 00",
 			header[:4])
 	case header[2] != unsignedByte:
-		return nil, nil, fmt.Errorf("the elements are of type %#02x; unsigned bytes (0x08) are what images and labels are", header[2])
+		return nil, nil, fmt.Errorf("the elements are of type %#02x; unsigned bytes (0x08) are "+
+			"what images and labels are", header[2])
 	case int(header[3]) != ndims:
 		return nil, nil, fmt.Errorf("the file has %s; %s", kind(int(header[3])), wanted(ndims))
 	}
@@ -153,7 +154,8 @@ func decode(r io.Reader, limit, held int64, ndims int) ([]int, []uint8, error) {
 			return nil, nil, fmt.Errorf("the header says %v: there is nothing in it", dims[:i+1])
 		}
 		if total > MaxBytes/int64(dims[i]) {
-			return nil, nil, fmt.Errorf("the header says %v elements, more than the limit of %d bytes", dims[:i+1], MaxBytes)
+			return nil, nil, fmt.Errorf("the header says %v elements, more than the "+
+				"limit of %d bytes", dims[:i+1], MaxBytes)
 		}
 		total *= int64(dims[i])
 	}
@@ -162,7 +164,8 @@ func decode(r io.Reader, limit, held int64, ndims int) ([]int, []uint8, error) {
 			total, held)
 	}
 	if total > limit {
-		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes, more than a file of this size can hold (limit %d)",
+		return nil, nil, fmt.Errorf("the header says %v, that is %d bytes, more than a file of "+
+			"this size can hold (limit %d)",
 			dims, total, limit)
 	}
 	elements, err := readExactly(r, total, held >= 0)

@@ -98,7 +98,8 @@ func TestBadFiles(t *testing.T) {
 		"type": {with(2, 0x0d),
 			"the elements are of type 0x0d; unsigned bytes (0x08)"},
 		"labels": {with(3, 1),
-			"the file has one dimension, as files of labels have; images have three: number, rows, columns"},
+			"the file has one dimension, as files of labels have; images have three: " +
+				"number, rows, columns"},
 		"dimensions": {with(3, 4), "the file has 4 dimensions; images have three"},
 		"header cut": {good[:13], "the file ends in its header"},
 		"truncated": {good[:20],

@@ -20,8 +20,8 @@
 // [Prediction] with the probabilities of all labels, Evaluate an [Evaluation] of labelled
 // examples.
 //
-// A [Joint] gives a sequence a label and each of its steps a tag, by two heads over layers that both
-// share, such as the intent of a sentence and its slots:
+// A [Joint] gives a sequence a label and each of its steps a tag, by two heads over layers that
+// both share, such as the intent of a sentence and its slots:
 //
 //	tags, err := text.NewVocabulary(text.VocabularyConfig{}, []string{"O", "B-film"})
 //	both, err := label.NewJoint(label.JointConfig{

@@ -25,7 +25,8 @@ func doubtLabels(d *shared.TaskData, labels *text.Vocabulary, learn iter.Seq[[]i
 	case n == 0:
 	case len(seen) == 1 && n > 1:
 		label, _ := labels.Token(slices.Sorted(maps.Keys(seen))[0])
-		d.Doubt("all %d %s of the training data have the label %.40q: there is nothing to tell apart",
+		d.Doubt("all %d %s of the training data have the label %.40q: there is "+
+			"nothing to tell apart",
 			n, things, label)
 	case n >= shared.FewExamples && 2*len(seen) > n:
 		d.Doubt("there are %d labels for %d %s (%.0f %%): hardly any comes twice, so that nothing can "+

@@ -36,21 +36,27 @@ func TestBLEUOfThePaper(t *testing.T) {
 
 	references := []string{
 		"It is a guide to action that ensures that the military will forever heed Party commands",
-		"It is the guiding principle which guarantees the military forces always being under the command of the Party",
+		"It is the guiding principle which guarantees the military forces always being under the " +
+			"command of the Party",
 		"It is the practical guide for the army always to heed the directions of the party",
 	}
-	one := score(2, "It is a guide to action which ensures that the military always obeys the commands of the party", references...)
+	one := score(2, "It is a guide to action which ensures that the military always obeys the "+
+		"commands of the party", references...)
 	testkit.RequireInDelta(t, []float64{17. / 18, 10. / 17}, one.Precisions, 1e-12)
-	two := score(2, "It is to insure the troops forever hearing the activity guidebook that party direct", references...)
+	two := score(2, "It is to insure the troops forever hearing the activity guidebook "+
+		"that party direct", references...)
 	testkit.RequireInDelta(t, []float64{8. / 14, 1. / 13}, two.Precisions, 1e-12)
 
 	// NLTK's documentation of sentence_bleu gives 0.5045… for the first, of corpus_bleu 0.5920… for
 	// it and another.
 	require.InDelta(t, 50.4566, score(4,
-		"It is a guide to action which ensures that the military always obeys the commands of the party", references...).BLEU, 1e-3)
+		"It is a guide to action which ensures that the military always obeys the "+
+			"commands of the party", references...).BLEU, 1e-3)
 	var corpus metrics.BLEU
-	require.NoError(t, corpus.Add(words("It is a guide to action which ensures that the military always obeys the commands of the party"), allWords(references...)...))
-	require.NoError(t, corpus.Add(words("he read the book because he was interested in world history"), words("he was interested in world history because he read the book")))
+	require.NoError(t, corpus.Add(words("It is a guide to action which ensures that the military "+
+		"always obeys the commands of the party"), allWords(references...)...))
+	require.NoError(t, corpus.Add(words("he read the book because he was interested "+
+		"in world history"), words("he was interested in world history because he read the book")))
 	require.InDelta(t, 59.2076, corpus.Score().BLEU, 1e-3)
 
 	// Of references of 12, 15 and 17 words, 12 is nearest to 12; of 10 and 14 to a candidate of 12,
@@ -149,7 +155,8 @@ func TestBLEUOfOddInput(t *testing.T) {
 	require.Zero(t, b.Score().BLEU)
 	require.NoError(t, b.Add(words("a b c d e"), words("a b c d e")))
 	require.Equal(t, 100.0, b.Score().BLEU)
-	require.Equal(t, "BLEU 100.00 (100.0 / 100.0 / 100.0 / 100.0; brevity penalty 1.000, 5 tokens for 5)", b.Score().String())
+	require.Equal(t, "BLEU 100.00 (100.0 / 100.0 / 100.0 / 100.0; brevity penalty 1.000, "+
+		"5 tokens for 5)", b.Score().String())
 	for _, o := range []metrics.BLEUOptions{{Order: -1}, {Order: 17}, {Smooth: -1},
 		{Smooth: math.NaN()}, {Smooth: math.Inf(1)}} {
 		require.Error(t, (&metrics.BLEU{Options: o}).Add(nil, nil))

@@ -50,7 +50,8 @@ func ranked(what string, scores []float64, positive []bool) (order []int, positi
 		order = append(order, i)
 	}
 	if positives == 0 || positives == len(scores) {
-		return nil, 0, fmt.Errorf("metrics: %s: %d of %d are positive: want both positives and negatives", what, positives, len(scores))
+		return nil, 0, fmt.Errorf("metrics: %s: %d of %d are positive: want both "+
+			"positives and negatives", what, positives, len(scores))
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[a], scores[b]) })
 	return order, positives, nil

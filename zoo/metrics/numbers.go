@@ -43,7 +43,8 @@ func meanOf[F Float](what string, predicted, truth []F, of func(float64) float64
 		sum += of(float64(p) - float64(truth[i]))
 	}
 	if math.IsInf(sum, 0) {
-		return 0, fmt.Errorf("metrics: %s: the errors are too large to add up: the sum leaves the range of float64", what)
+		return 0, fmt.Errorf("metrics: %s: the errors are too large to add up: the sum leaves "+
+			"the range of float64", what)
 	}
 	return sum / float64(len(truth)), nil
 }

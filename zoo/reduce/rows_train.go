@@ -26,10 +26,10 @@ type RowData struct {
 	Batch int       // rows side by side; default 128
 	Seed  uint64    // of the order
 
-	// Stream is read in place of Train: rows [D], one by one, that need not fit in memory. Each time
-	// that it is ranged over, it gives the same rows from the first on, which it does not change any
-	// more; an error ends the training with the number of the row. Buffer rows, by default 8,192,
-	// are in memory at a time, and shuffled among each other
+	// Stream is read in place of Train: rows [D], one by one, that need not fit in memory. Each
+	// time that it is ranged over, it gives the same rows from the first on, which it does not
+	// change any more; an error ends the training with the number of the row. Buffer rows, by
+	// default 8,192, are in memory at a time, and shuffled among each other
 	Stream iter.Seq2[[]float32, error]
 	Buffer int
 }

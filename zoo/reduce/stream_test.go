@@ -66,7 +66,8 @@ func TestStreamOfRows(t *testing.T) {
 	}
 }
 
-// A conditional VAE leaves the condition as it is, and a training goes on in the units of the first.
+// A conditional VAE leaves the condition as it is, and a training goes on in the units of the
+// first.
 func TestStreamedScaleStays(t *testing.T) {
 	_, all := manyRows(40)
 	m, err := NewVAE(VAEConfig{Features: 2, Condition: 1, Widths: []int{3}, Code: 1,

@@ -36,10 +36,11 @@ func tagged(sentences []text.Tagged) string {
 
 func TestColumns(t *testing.T) {
 	const (
-		conll2003 = "-DOCSTART- -X- -X- O\n\nRome NNP B-NP B-LOC\n# # I-NP O\n. . O O\n\n-DOCSTART- -X- -X- O\n\n# begin\nit PRP B-NP O\n"
-		named     = "Word\tPOS\tTag\nRome\tNNP\tB-LOC\n\nis\tVBZ\tO\n"
-		plus      = "# global.columns = ID FORM PARSEME:MWE\n1\tto\t*\n2\tgo\t1:VPC\n"
-		numbers   = "1\tCD\tO\n2\tCD\tO\n\n1\tCD\tB\n"
+		conll2003 = "-DOCSTART- -X- -X- O\n\nRome NNP B-NP B-LOC\n# # I-NP O\n. . O " +
+			"O\n\n-DOCSTART- -X- -X- O\n\n# begin\nit PRP B-NP O\n"
+		named   = "Word\tPOS\tTag\nRome\tNNP\tB-LOC\n\nis\tVBZ\tO\n"
+		plus    = "# global.columns = ID FORM PARSEME:MWE\n1\tto\t*\n2\tgo\t1:VPC\n"
+		numbers = "1\tCD\tO\n2\tCD\tO\n\n1\tCD\tB\n"
 	)
 	for _, c := range []struct {
 		name    string
@@ -91,7 +92,8 @@ func TestColumns(t *testing.T) {
 	f, err := text.Columns{}.Parse(conllu)
 	require.NoError(t, err)
 	require.Equal(t, 2, f.Ranges)
-	require.Equal(t, "conllu, 10 columns parted by tabs; tokens are column 2 (FORM), tags column 4 (UPOS)", f.About)
+	require.Equal(t, "conllu, 10 columns parted by tabs; tokens are column 2 (FORM), tags "+
+		"column 4 (UPOS)", f.About)
 }
 
 func TestColumnsMistakes(t *testing.T) {
@@ -107,7 +109,8 @@ func TestColumnsMistakes(t *testing.T) {
 			"line 2: it has 2 columns; conllu has 10: ID FORM"},
 		{text.Columns{Format: "germeval"}, "a\tb\tc\td\n",
 			"line 1: it has 4 columns; germeval has 4: ID"},
-		{text.Columns{}, four, "line 1: it has 4 columns, of which the first numbers the rows, and is of no known format; say which"},
+		{text.Columns{}, four, "line 1: it has 4 columns, of which the first numbers the rows, " +
+			"and is of no known format; say which"},
 		{text.Columns{Tag: "5"}, "a\tb\n",
 			"line 1: it has 2 columns; the tag is said to be in column 5"},
 		{text.Columns{Tag: "-3"}, "a\tb\n", "in column -3"},

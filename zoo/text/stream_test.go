@@ -17,7 +17,8 @@ type slow struct{ text.Words }
 
 func (s slow) Join(tokens []string) string { return strings.ToUpper(s.Words.Join(tokens)) }
 
-const streamed = "\"Well,\" said he (a 猫), it's 3.14 – café naïve 👩‍👩‍👧 don't -- !\n\nNew 'line' $5 ok\n"
+const streamed = "\"Well,\" said he (a 猫), it's 3.14 – café naïve 👩‍👩‍👧 don't -- !\n\nNew " +
+	"'line' $5 ok\n"
 
 // Whatever the tokens, the pieces of a stream are Join's text, and each is whole characters.
 func TestStreamIsJoin(t *testing.T) {

@@ -172,7 +172,8 @@ func load(file []byte, o vectors.ReadOptions) (*vectors.Vectors, error) {
 func TestAnalogies(t *testing.T) {
 	v := royals(t)
 	got, err := v.Analogies(context.Background(),
-		strings.NewReader(": royal\nMan king Woman queen\nman king woman apple\r\n\nfour words or less\n: other\nking pear man woman\n"))
+		strings.NewReader(": royal\nMan king Woman queen\nman king woman apple\r\n\nfour words "+
+			"or less\n: other\nking pear man woman\n"))
 	require.NoError(t, err)
 	require.Equal(t, vectors.AnalogyResult{
 		Sections: []vectors.Section{{Name: "royal", Correct: 1, Asked: 2}, {Name: "other"}},

@@ -18,8 +18,8 @@
 // there are (a hierarchical softmax on one). On one instruction set ([Model.Instructions]) its
 // result depends on the text and the configuration alone: any number of workers gives the same
 // bits, as does a training that was stopped and went on. See docs/design/0005-word2vec.md for how.
-// TrainOptions.LockFree is the field's way, without locks: it uses all cores with either output, and
-// gives the same bits up.
+// TrainOptions.LockFree is the field's way, without locks: it uses all cores with either output,
+// and gives the same bits up.
 //
 // A text that need not fit in memory comes sentence by sentence, as text.Sentences gives those of a
 // file: [NewFrom], [Model.TrainFrom] and [Model.ExtendFrom] have the outcome, to the bit, that New,

@@ -13,13 +13,13 @@ import (
 	"github.com/seqzoo/seqzoo/internal/kernels"
 )
 
-// Processes are the processes of a training, this one among them, such as package train/mpi makes of
-// an MPI job; train.Processes have these methods. Every process calls them in the same order.
+// Processes are the processes of a training, this one among them, such as package train/mpi makes
+// of an MPI job; train.Processes have these methods. Every process calls them in the same order.
 type Processes interface {
 	Rank() int // of this process, 0 … Size−1
 	Size() int
-	// AllGather gives everybody what each process sends: counts[r] bytes of process r come to recv, in
-	// the order of r.
+	// AllGather gives everybody what each process sends: counts[r] bytes of process r come to recv,
+	// in the order of r.
 	AllGather(send, recv []byte, counts []int) error
 	// Broadcast replaces data, of as many bytes everywhere, by that of process root.
 	Broadcast(data []byte, root int) error
@@ -29,10 +29,10 @@ type Processes interface {
 	Abort(reason error)
 }
 
-// crew is the processes of a training and what is theirs. Each does the tasks of its range of blocks:
-// the word vectors of a block (for CBOW, the examples of a part) meet the output vectors of one block
-// a turn. Every process reads the whole chunk, so all know which rows are changed by whom, and send
-// each other the numbers alone.
+// crew is the processes of a training and what is theirs. Each does the tasks of its range of
+// blocks: the word vectors of a block (for CBOW, the examples of a part) meet the output vectors of
+// one block a turn. Every process reads the whole chunk, so all know which rows are changed by
+// whom, and send each other the numbers alone.
 type crew struct {
 	Processes
 	from, to int   // tasks of this process
@@ -70,8 +70,8 @@ func newCrew(p Processes, outputs int) *crew {
 	return c
 }
 
-// join makes sure that all processes are about to do the same, and gives all the weights of the first,
-// and the place where it stands.
+// join makes sure that all processes are about to do the same, and gives all the weights of the
+// first, and the place where it stands.
 func (m *Model) join(p Processes, text uint64, o TrainOptions) error {
 	h := func(v any) uint64 {
 		f := fnv.New64a()
@@ -228,8 +228,8 @@ func (t *trainer) learnTogether(learn func(worker, task, out int)) error {
 	return nil
 }
 
-// spreadTogether is phase 3 of CBOW: every process gets the gradients of all examples, and adds them
-// to the vectors of the neighbours.
+// spreadTogether is phase 3 of CBOW: every process gets the gradients of all examples, and adds
+// them to the vectors of the neighbours.
 func (t *trainer) spreadTogether() error {
 	c := t.crew
 	c.send = c.send[:0]

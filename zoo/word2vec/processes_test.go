@@ -65,8 +65,8 @@ func TestProcessesSameBits(t *testing.T) {
 	})
 }
 
-// One process that is asked to stop stops all after the same chunk, with the same weights; they go on,
-// on another number of processes, from the first one's.
+// One process that is asked to stop stops all after the same chunk, with the same weights; they go
+// on, on another number of processes, from the first one's.
 func TestProcessesStopTogether(t *testing.T) {
 	sentences := varied(900)
 	each(t, func(t *testing.T, cfg Config) {

@@ -146,7 +146,8 @@ func load(d *modeldir.Dir) (*Model, error) {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 		// asked first: it may have fields that this version does not know
 	} else if version.Format > formatVersion {
-		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer version of the library reads it",
+		return nil, fmt.Errorf("%s was made by model format %d, this is format %d: a newer "+
+			"version of the library reads it",
 			configFile, version.Format, formatVersion)
 	}
 	var e envelope
@@ -173,7 +174,8 @@ func load(d *modeldir.Dir) (*Model, error) {
 	}
 	f, err := d.Weights()
 	if err == nil && !d.Ours() {
-		err = fmt.Errorf("%s has no hashes of the other files: it was changed or is not by this library", weightsFile)
+		err = fmt.Errorf("%s has no hashes of the other files: it was changed or is not "+
+			"by this library", weightsFile)
 	}
 	if err != nil {
 		return nil, err
@@ -212,7 +214,8 @@ func fill(cfg Config, v *text.Vocabulary, f *safetensors.File) (*Model, error) {
 	m.digest, errs[2] = strconv.ParseUint(f.Metadata["text"], 16, 64)
 	if err := errors.Join(errs[:]...); err != nil || m.epoch < 0 || m.epoch > cfg.Epochs ||
 		m.sentence < 0 {
-		return nil, fmt.Errorf("%s: epoch %q, sentence %q, text %q do not say how far the training has come", weightsFile,
+		return nil, fmt.Errorf("%s: epoch %q, sentence %q, text %q do not say how far the "+
+			"training has come", weightsFile,
 			f.Metadata["epoch"], f.Metadata["sentence"], f.Metadata["text"])
 	}
 	return m, nil

@@ -16,8 +16,8 @@ type team struct {
 
 func newTeam(n int) *team { return &team{pool: workers.New(n), n: n} }
 
-// share deals tasks from … to−1 out to the workers, first … last−1 to each, and returns when all are
-// done.
+// share deals tasks from … to−1 out to the workers, first … last−1 to each, and returns when all
+// are done.
 func (t *team) share(from, to int, do func(worker, first, last int)) {
 	t.from, t.to, t.do = from, to, do
 	t.pool.Ready()

@@ -1,6 +1,6 @@
 // Autocomplete completes what its users type, each from where he stopped: the state of a user is a
-// value in a database (bbolt), so that it survives a restart, and thousands of users take no memory.
-// It is a module of its own, since the library needs no database.
+// value in a database (bbolt), so that it survives a restart, and thousands of users take no
+// memory. It is a module of its own, since the library needs no database.
 //
 //	cd examples/serve/autocomplete
 //	go run . -model ../../../model -state users.db
@@ -23,7 +23,8 @@ import (
 )
 
 func main() {
-	model := flag.String("model", "", "directory of the model, or the model as one .zip file; required")
+	model := flag.String("model", "", "directory of the model, or the model as one .zip "+
+		"file; required")
 	state := flag.String("state", "users.db", "file of the database")
 	flag.Parse()
 	if err := run(*model, *state, os.Stdin, os.Stdout); err != nil {
@@ -70,8 +71,8 @@ type users struct {
 var bucket = []byte("states")
 
 // typed reads what a user typed after all that he typed before, and gives the likeliest next words.
-// Read, computed and written in one transaction, no state is lost when two requests meet. A state of
-// another model is forgotten.
+// Read, computed and written in one transaction, no state is lost when two requests meet. A state
+// of another model is forgotten.
 func (u *users) typed(user, text string) (next []string, err error) {
 	return next, u.db.Update(func(tx *bolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(bucket)

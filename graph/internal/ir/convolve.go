@@ -57,8 +57,8 @@ func unfolded(v *Value) (*Value, ops.Unfold) {
 	return v, u
 }
 
-// convolution is the product of unfolded places [N·P, Z] with weights [M, Z], whose channels x moves
-// to the second axis, as one operation: it unfolds one image at a time, and nothing is moved.
+// convolution is the product of unfolded places [N·P, Z] with weights [M, Z], whose channels x
+// moves to the second axis, as one operation: it unfolds one image at a time, and nothing is moved.
 func (r *Region) convolution(fn ops.Transpose, x *Value) *Value {
 	if !slices.Equal(fn.Perm, lastToSecond(len(fn.Perm), false)) {
 		return nil

@@ -197,7 +197,8 @@ func (r *recurrence) product(v *ir.Value) bool {
 		return false
 	}
 	if r.class(v) == series {
-		r.l.Notes.Add("%v, a product of inputs, stays in the loop: a step has %d rows, enough for the multipliers, and its weights fit a core's cache", v.At, v.Shape[0])
+		r.l.Notes.Add("%v, a product of inputs, stays in the loop: a step has %d rows, enough "+
+			"for the multipliers, and its weights fit a core's cache", v.At, v.Shape[0])
 	}
 	return true
 }
@@ -209,9 +210,11 @@ func (r *recurrence) remains(v *ir.Value) {
 	case product && r.l.opts.NoHoist:
 		r.l.Notes.Add("%v, a product of inputs, stays in the loop: the pass hoist is off", v.At)
 	case product:
-		r.l.Notes.Add("%v, a product of inputs, stays in the loop: what changes with time is not the rows of its left operand", v.At)
+		r.l.Notes.Add("%v, a product of inputs, stays in the loop: what changes with time is not "+
+			"the rows of its left operand", v.At)
 	case !r.l.opts.NoHoist:
-		r.l.Notes.Add("%v stays in the loop, though it does not depend on the state: it has no form for all steps at once", v.At)
+		r.l.Notes.Add("%v stays in the loop, though it does not depend on the state: it has no "+
+			"form for all steps at once", v.At)
 	}
 }
 

@@ -53,7 +53,8 @@ func TestListings(t *testing.T) {
 			"%1 = slice{0 2 3} %0\n%2 = reshape{[6]} %1\n%2"},
 		{"columns", G.Must(G.Slice(x, nil, G.S(2, 5))), G.Nodes{x}, "%1 = slice{1 2 5} %0\n%1"},
 		{"every second", G.Must(G.Slice(v, G.S(1, 5, 2))), G.Nodes{v},
-			"%1 = slice{0 1 5} %0\n%2 = reshape{[2 2]} %1\n%3 = slice{1 0 1} %2\n%4 = reshape{[2]} %3\n%4"},
+			"%1 = slice{0 1 5} %0\n%2 = reshape{[2 2]} %1\n%3 = slice{1 0 1} %2\n%4 = " +
+				"reshape{[2]} %3\n%4"},
 		{"transpose", G.Must(G.Transpose(x)), G.Nodes{x}, "%1 = transpose{[1 0]} %0\n%1"},
 		{"softmax", G.Must(G.SoftMax(x, 0)), G.Nodes{x},
 			"%1 = transpose{[1 0]} %0\n%2 = softmax{} %1\n%3 = transpose{[1 0]} %2\n%3"},

@@ -125,11 +125,13 @@ func Warning(n *G.Node, operands []*G.Node) string {
 		s := operands[0].Shape()
 		if axis := int(v.FieldByName("along").Int()); axis < len(s) && s[axis] > 255 {
 			return fmt.Sprintf("%v slices axis %d, of size %d: gorgonia.Slice tells ranges apart by the lowest byte of their "+
-				"bounds, so Gorgonia may have taken different slices of this tensor for one; nodes.Slice does not", n, axis, s[axis])
+				"bounds, so Gorgonia may have taken different slices of this tensor for one; "+
+				"nodes.Slice does not", n, axis, s[axis])
 		}
 	case "dropoutOp":
 		return fmt.Sprintf("%v: gorgonia.Dropout takes dropouts of one tensor with different probabilities for one, draws "+
-			"its mask from the clock, and scales its gradient by 1/p instead of 1/(1−p); nodes.Dropout does not", n)
+			"its mask from the clock, and scales its gradient by 1/p instead of 1/(1−p); "+
+			"nodes.Dropout does not", n)
 	case "avgPoolOp":
 		return fmt.Sprintf("%v: gorgonia.AveragePool2D divides by the width of its input instead of by the elements of its window, "+
 			"and its gradient is not that of what it computes", n)

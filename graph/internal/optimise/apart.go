@@ -41,7 +41,8 @@ func apart(l *level) {
 	}
 	for _, left := range lefts {
 		if ps := of[left]; len(ps) > 1 {
-			l.notes.Add("%v: %d products of one operand are not joined to one: their weights lie apart", ps[0].at, len(ps))
+			l.notes.Add("%v: %d products of one operand are not joined to one: their "+
+				"weights lie apart", ps[0].at, len(ps))
 		}
 	}
 }

@@ -11,13 +11,13 @@ import (
 // endedRows finds the loops of a region whose ended rows can be skipped.
 //
 // A loop over a batch of sequences of different lengths has a mask: rows where it is 0 keep their
-// state. Substituting 0 for the mask tells at compile time what an ended row computes: mostly a copy
-// of the state, and 0 for outputs and gradients. If that is all, each step runs the body on the rows
-// from the first that has not ended to the last, and only those copies on the others. In a batch
-// whose rows are sorted by length, an ended row costs no more than a copy.
+// state. Substituting 0 for the mask tells at compile time what an ended row computes: mostly a
+// copy of the state, and 0 for outputs and gradients. If that is all, each step runs the body on
+// the rows from the first that has not ended to the last, and only those copies on the others. In a
+// batch whose rows are sorted by length, an ended row costs no more than a copy.
 //
-// Gates and other values stored for the backward pass are not computed for ended rows: nothing reads
-// them there, which endedRows.unread makes sure of.
+// Gates and other values stored for the backward pass are not computed for ended rows: nothing
+// reads them there, which endedRows.unread makes sure of.
 type endedRows struct {
 	*flow
 	cfg   Config

@@ -17,7 +17,8 @@ type Arena struct {
 }
 
 // ErrArenaInUse refuses a run while another program of the same arena runs.
-var ErrArenaInUse = errors.New("another machine is using the arena that this one shares; run them one after another, or give each its own")
+var ErrArenaInUse = errors.New("another machine is using the arena that this one shares; run " +
+	"them one after another, or give each its own")
 
 // Bytes is the size of the arena.
 func (a *Arena) Bytes() int {

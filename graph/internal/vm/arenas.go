@@ -41,8 +41,8 @@ func (e *MemoryError) Is(target error) bool { return target == ErrMemory }
 // Bytes is the memory of all arenas together.
 func (a *Arenas) Bytes() int { return int(a.bytes.Load()) }
 
-// Most is the size of the largest arena. After a Trim, one that is lent counts from when it is given
-// back.
+// Most is the size of the largest arena. After a Trim, one that is lent counts from when it is
+// given back.
 func (a *Arenas) Most() int { return int(a.most.Load()) }
 
 // note has Most be at least as many bytes.

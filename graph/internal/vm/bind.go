@@ -47,7 +47,8 @@ func (p *program[F]) bind() error {
 				ops.ShapeString(t.Shape), in.want)
 		}
 		if p.isResult(t) {
-			return fmt.Errorf("input %q is bound to memory of the machine's own results, which the run writes to: copy it", in.node.Name())
+			return fmt.Errorf("input %q is bound to memory of the machine's own results, which "+
+				"the run writes to: copy it", in.node.Name())
 		}
 		in.last, in.own = nil, false
 		if d, ok := v.(*tensor.Dense); ok && direct(d) {

@@ -43,13 +43,14 @@ const (
 // shape is a tile of C held in registers: rows by vectors.
 type shape struct{ rows, vectors int }
 
-// panel is the width of a full panel of B in vectors, and rows the most that a tile has beside it: with AVX-512 3
-// by 9 sums, 3 vectors of B and 2 broadcasts of A fill the 32 registers; with AVX2 2 by 6, 2 and 2 the 16.
+// panel is the width of a full panel of B in vectors, and rows the most that a tile has beside it:
+// with AVX-512 3 by 9 sums, 3 vectors of B and 2 broadcasts of A fill the 32 registers; with AVX2 2
+// by 6, 2 and 2 the 16.
 func (s isa) panel() int { return map[bool]int{true: 3, false: 2}[s.avx512] }
 func (s isa) rows() int  { return map[bool]int{true: 9, false: 6}[s.avx512] }
 
-// wide are the tiles that read several panels, for the few rows that have too few sums in one panel: a multiply-add
-// takes 4 cycles and two start in each, so that at least 8 must be under way.
+// wide are the tiles that read several panels, for the few rows that have too few sums in one
+// panel: a multiply-add takes 4 cycles and two start in each, so that at least 8 must be under way.
 func (s isa) wide() []shape {
 	if s.avx512 {
 		return []shape{{1, 6}, {2, 6}, {1, 9}, {1, 27}}
@@ -71,8 +72,8 @@ func (s isa) shapes() map[int][]shape {
 	return all
 }
 
-// packing lists the tiles that pack B. Blocks are of nearly the same size, so that the first of several has more than
-// half of the most rows.
+// packing lists the tiles that pack B. Blocks are of nearly the same size, so that the first of
+// several has more than half of the most rows.
 func (s isa) packing() map[int][]shape {
 	all := map[int][]shape{}
 	for v := 1; v <= s.panel(); v++ {

@@ -253,7 +253,8 @@ func (c *scripter) choose(kind reg.Register, lo, hi int) {
 	c.choose(kind, mid, hi)
 }
 
-// line writes one operation. load and store move what is left of the block behind its whole vectors.
+// line writes one operation. load and store move what is left of the block behind its whole
+// vectors.
 func (c *scripter) line(l line, load func(Mem, Op), store func(Op, Mem)) {
 	ptr := func(off int) reg.Register {
 		p, m := GP64(), GP64()

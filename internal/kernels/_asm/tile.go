@@ -121,7 +121,8 @@ func (t *tiling) loadC() {
 	Label(t.label + "ready")
 }
 
-// fetchLine has each block of rows fetch a cache line of every row of the next panel, until it is there.
+// fetchLine has each block of rows fetch a cache line of every row of the next panel, until it is
+// there.
 func (t *tiling) fetchLine() {
 	CMPQ(t.lines, U8(0))
 	JNE(LabelRef(t.label + "ahead"))
@@ -250,7 +251,8 @@ func (t *tiling) nextBlock() {
 	JMP(LabelRef("groupdone"))
 }
 
-// fetchC asks for the tile of C that comes next: the one below, or at the end of the rows the top of the next panel.
+// fetchC asks for the tile of C that comes next: the one below, or at the end of the rows the top
+// of the next panel.
 func (t *tiling) fetchC() {
 	skip := t.label + "fetched"
 	CMPQ(t.arg(argAheadC), U8(0))
@@ -274,8 +276,9 @@ func (t *tiling) fetchC() {
 	Label(skip)
 }
 
-// copyC moves a tile between C and the registers. With AVX-512 the last vector of a row is always under the mask;
-// masked moves of AVX2 are slow, so that there they are kept to the tiles that need them.
+// copyC moves a tile between C and the registers. With AVX-512 the last vector of a row is always
+// under the mask; masked moves of AVX2 are slow, so that there they are kept to the tiles that need
+// them.
 func (t *tiling) copyC(what string, move func(c Mem, z reg.VecPhysical, masked bool)) {
 	if t.avx512 {
 		t.each(move)
@@ -293,7 +296,8 @@ func (t *tiling) copyC(what string, move func(c Mem, z reg.VecPhysical, masked b
 	Label(t.label + what + "done")
 }
 
-// peak is a loop of fused multiply-adds on registers alone, as many as the widest tile has, 8 rounds an iteration.
+// peak is a loop of fused multiply-adds on registers alone, as many as the widest tile has, 8
+// rounds an iteration.
 func peak() {
 	for _, s := range isas {
 		TEXT("peak"+s.name, attr.NOSPLIT, "func(n int)")

@@ -179,8 +179,8 @@ func (s isa) family(name string, kernels []kernel, operands string) {
 	}
 }
 
-// vectorBody does the vector that lies i+off bytes into the operands, with moves of the whole of it,
-// or of a part, whose other elements pad sets.
+// vectorBody does the vector that lies i+off bytes into the operands, with moves of the whole of
+// it, or of a part, whose other elements pad sets.
 type vectorBody = func(off int, i reg.Register, load func(Mem, Op), store func(Op, Mem),
 	pad func(Op, Op))
 

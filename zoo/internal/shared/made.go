@@ -7,7 +7,8 @@ import (
 )
 
 // ErrEmpty is the error of a model that nothing has made.
-var ErrEmpty = errors.New("the model is an empty value: its package makes one by New…, and reads one by Load…")
+var ErrEmpty = errors.New("the model is an empty value: its package makes one by New…, and " +
+	"reads one by Load…")
 
 // Made refuses a model without weights. What uses them asks it first.
 func Made(weights *nodes.Store) error {
