@@ -244,7 +244,7 @@ func TestStart(t *testing.T) {
 	}
 	from, now := last(first), last(second)
 	for name, w := range from {
-		require.InDeltaSlice(t, w.Data(), now[name].Data(), 1e-6, name)
+		testkit.RequireInDelta(t, w.Data(), now[name].Data(), 1e-6, name)
 	}
 	_, err = run("parity", "-quick", "-start", t.TempDir())
 	require.ErrorContains(t, err, "-start: there is no checkpoint")
