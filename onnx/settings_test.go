@@ -1,6 +1,7 @@
 package onnx_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -50,4 +51,24 @@ func TestSettingsAreNotTrained(t *testing.T) {
 	require.Equal(t, []float32{90, 5, 40}, out["y"].Float32s())
 	testkit.RequireInDelta(t, []float64{1, 5}, out["v"].Float64s(), 1e-4)
 	testkit.RequireInDelta(t, []float64{-24, 3.001, 11}, out["z"].Float64s(), 1e-6)
+}
+
+// A constant whose numbers are zeros of both signs keeps them.
+func TestZerosOfBothSigns(t *testing.T) {
+	value := &pb.AttributeProto{Name: proto.String("value"), Type: pb.AttributeProto_TENSOR.Enum(),
+		T: host.Encode("c", &host.Tensor{Type: host.Float32, Shape: []int{2},
+			F: []float64{0, math.Copysign(0, -1)}})}
+	content, err := proto.Marshal(&pb.ModelProto{IrVersion: proto.Int64(8),
+		OpsetImport: []*pb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(13)}},
+		Graph: &pb.GraphProto{Name: proto.String("g"),
+			Input:  []*pb.ValueInfoProto{info("x", onnx.Float32, 2)},
+			Output: []*pb.ValueInfoProto{info("y", onnx.Float32, 2)},
+			Node: []*pb.NodeProto{node("Constant", nil, []string{"c"}, value),
+				node("Div", []string{"x", "c"}, []string{"y"})}}})
+	require.NoError(t, err)
+	model, err := onnx.Decode(content)
+	require.NoError(t, err)
+	out, err := model.Run(onnx.Values{"x": onnx.Floats([]float32{1, 1}, 2)})
+	require.NoError(t, err)
+	require.Equal(t, []float64{math.Inf(1), math.Inf(-1)}, out["y"].Float64s())
 }
