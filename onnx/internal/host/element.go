@@ -148,25 +148,31 @@ func compare(f func(order int, unordered bool) bool) Func {
 		a, b = expand(a, shape), expand(b, shape)
 		out := New(Bool, shape...)
 		for i := range out.I {
-			order, unordered := 0, false
-			switch {
-			case a.F != nil:
-				x, y := a.F[i], b.Float(i)
-				unordered = x != x || y != y
-				order = cmp(x, y)
-			case a.S != nil:
-				order = cmp(a.S[i], b.S[i])
-			case a.Type == Uint64:
-				order = cmp(uint64(a.I[i]), uint64(b.I[i]))
-			default:
-				order = cmp(a.I[i], b.I[i])
-			}
+			order, unordered := ordered(a, i, b, i)
 			if f(order, unordered) {
 				out.I[i] = 1
 			}
 		}
 		return []*Tensor{out}
 	}
+}
+
+// ordered compares an element of a with one of b, which is of the same type: integers to their last
+// digit, and NaN behind all, where they are unordered.
+func ordered(a *Tensor, i int, b *Tensor, j int) (order int, unordered bool) {
+	switch {
+	case a.F != nil:
+		x, y := a.F[i], b.F[j]
+		if x != x || y != y {
+			return cmp(truth(x != x), truth(y != y)), true
+		}
+		return cmp(x, y), false
+	case a.S != nil:
+		return cmp(a.S[i], b.S[j]), false
+	case a.Type == Uint64:
+		return cmp(uint64(a.I[i]), uint64(b.I[j])), false
+	}
+	return cmp(a.I[i], b.I[j]), false
 }
 
 func cmp[T int64 | uint64 | float64 | string](a, b T) int {
@@ -412,8 +418,8 @@ func elementFuncs() map[string]Func {
 		"BitwiseXor":     folded(nil, func(a, b int64, _ Type) int64 { return a ^ b }),
 		"BitShift":       shift,
 		"Equal":          compare(func(o int, un bool) bool { return o == 0 && !un }),
-		"Less":           compare(func(o int, _ bool) bool { return o < 0 }),
-		"Greater":        compare(func(o int, _ bool) bool { return o > 0 }),
+		"Less":           compare(func(o int, un bool) bool { return o < 0 && !un }),
+		"Greater":        compare(func(o int, un bool) bool { return o > 0 && !un }),
 		"LessOrEqual":    compare(func(o int, un bool) bool { return o <= 0 && !un }),
 		"GreaterOrEqual": compare(func(o int, un bool) bool { return o >= 0 && !un }),
 		"Where":          where, "Clip": clip, "IsInf": isInf, "IsNaN": isNaN,

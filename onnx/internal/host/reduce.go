@@ -92,7 +92,8 @@ func reduceBy(start *float64, startInt *int64, f func(a, b float64) float64,
 	}
 }
 
-func arg(better func(a, b float64) bool) Func {
+// arg is ArgMax or ArgMin: the place of NaN, if there is one, as for NumPy.
+func arg(least bool) Func {
 	return func(c *Call) []*Tensor {
 		x := c.needNumbers(0)
 		axis := Axis(c.Attrs.Int("axis", 0), len(x.Shape))
@@ -104,8 +105,12 @@ func arg(better func(a, b float64) bool) Func {
 			at := i/inner*d*inner + i%inner
 			best := 0
 			for k := 1; k < d; k++ {
-				a, b := x.Float(at+k*inner), x.Float(at+best*inner)
-				if better(a, b) || last && a == b {
+				a, b := at+k*inner, at+best*inner
+				order, unordered := ordered(x, a, x, b)
+				if least && !unordered {
+					order = -order
+				}
+				if order > 0 || last && order == 0 {
 					best = k
 				}
 			}
@@ -117,7 +122,7 @@ func arg(better func(a, b float64) bool) Func {
 
 // topK sorts along an axis: its second result is the places.
 func topK(c *Call) []*Tensor {
-	x := c.need(0)
+	x := c.needNumbers(0)
 	axis := Axis(c.Attrs.Int("axis", -1), len(x.Shape))
 	k := c.Attrs.Int("k", 0)
 	if t := c.Arg(1); t != nil {
@@ -138,11 +143,8 @@ func topK(c *Call) []*Tensor {
 			order[i] = i
 		}
 		sort.SliceStable(order, func(i, j int) bool {
-			a, b := x.Float(at+order[i]*inner), x.Float(at+order[j]*inner)
-			if largest {
-				return a > b
-			}
-			return a < b
+			by, _ := ordered(x, at+order[i]*inner, x, at+order[j]*inner)
+			return largest && by > 0 || !largest && by < 0
 		})
 		for i, from := range order[:k] {
 			to := (row/inner*k+i)*inner + row%inner
@@ -215,8 +217,8 @@ func reduceFuncs() map[string]Func {
 		"ReduceLogSumExp": reduceBy(&zero, &none,
 			func(a, b float64) float64 { return a + math.Exp(b) }, nil,
 			func(x float64, _ int) float64 { return math.Log(x) }),
-		"ArgMax": arg(func(a, b float64) bool { return a > b }),
-		"ArgMin": arg(func(a, b float64) bool { return a < b }),
+		"ArgMax": arg(false),
+		"ArgMin": arg(true),
 		"TopK":   topK, "CumSum": cumSum,
 	}
 }
