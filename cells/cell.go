@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/seqzoo/seqzoo/internal/check"
 	"github.com/seqzoo/seqzoo/internal/ops"
@@ -49,9 +51,9 @@ func (p Part) String() string {
 	return s + "]"
 }
 
-// CheckParts reports the first part that cannot be one: each has a name of its own, a width of 1 or
-// more, and a shape that holds as many numbers. The first is the output of the cell, which has no
-// shape of its own.
+// CheckParts reports the first part that cannot be one: each has a name of its own, which a path of
+// a parameter can hold, a width of 1 or more, and a shape that holds as many numbers. The first is
+// the output of the cell, which has no shape of its own.
 func CheckParts(parts []Part) error {
 	if len(parts) == 0 {
 		return errors.New("a state of no parts; want one at least, its output")
@@ -61,6 +63,9 @@ func CheckParts(parts []Part) error {
 		switch {
 		case p.Name == "" || names[p.Name]:
 			return fmt.Errorf("the parts %v; want each with a name of its own", parts)
+		case strings.ContainsFunc(p.Name, notInPart) || !utf8.ValidString(p.Name):
+			return fmt.Errorf("the part %q; want printable characters, and no slash, space, "+
+				"comma or +", p.Name)
 		case p.Width < 1 || p.Width > 1<<30:
 			return fmt.Errorf("the part %s with a width of %d; want 1 … %d", p.Name, p.Width, 1<<30)
 		case p.Shape != nil && (ops.CheckShape(p.Shape) != nil || ops.Size(p.Shape) != p.Width):
@@ -73,6 +78,10 @@ func CheckParts(parts []Part) error {
 	}
 	return nil
 }
+
+// notInPart reports a character that the name of a part cannot have: paths of parameters are made
+// of it, and lists of parts for Zoneout.
+func notInPart(r rune) bool { return strings.ContainsRune("/ ,+", r) || !unicode.IsPrint(r) }
 
 // Advance is one step of c with states as everything outside of a cell holds them, every part [B,
 // Width]: c.Step itself sees those that say a shape in that shape.

@@ -16,8 +16,9 @@ import (
 )
 
 // Config is a cell as data: its options, without its widths until Sized sets them. It is a struct;
-// its fields with a json tag are the options, which a spec can name (see Parse). A cell of one's
-// own needs three lines to be one:
+// its fields with a json tag are the options, which a spec can name (see Parse), also those of a
+// struct that is embedded in it, but for the widths that Sized sets. A cell of one's own needs three
+// lines to be one:
 //
 //	func (c MineConfig) Sized(in, hidden int) cells.Config { c.In, c.Hidden = in, hidden; return c }
 //	func (c MineConfig) Validate() error                   { return nil }
@@ -36,10 +37,14 @@ type Config interface {
 	New(s *nodes.Scope) Cell
 }
 
-var registry = struct {
+type cellRegistry struct {
 	sync.RWMutex
 	configs map[string]Config
-}{configs: map[string]Config{}}
+	widths  map[reflect.Type]map[string]bool // see widthsOf
+}
+
+var registry = cellRegistry{configs: map[string]Config{},
+	widths: map[reflect.Type]map[string]bool{}}
 
 // Register makes a cell known by a name, under which models, programs and saved files speak of it.
 // The configuration holds the defaults. It panics if the name is taken or has other characters than
@@ -52,6 +57,7 @@ func Register(name string, c Config) {
 		panic(fmt.Sprintf("cells: Register(%q): %v", name, err))
 	}
 	registry.configs[name] = c
+	registry.widths[reflect.TypeOf(c)] = widthsOf(c)
 }
 
 func checkEntry(name string, c Config) error {
@@ -68,13 +74,24 @@ func checkEntry(name string, c Config) error {
 	if c == nil || reflect.TypeOf(c).Kind() != reflect.Struct {
 		return fmt.Errorf("the configuration is a %T, want a struct", c)
 	}
-	for option, f := range optionsOf(reflect.ValueOf(c)) {
-		switch f.Kind() {
+	seen := map[string]bool{}
+	for _, o := range tagged(reflect.ValueOf(c)) {
+		switch o.value.Kind() {
 		case reflect.Bool, reflect.Int, reflect.Float64, reflect.String:
 		default:
-			return fmt.Errorf("the option %s is of %v, want bool, int, float64 or a string", option,
-				f.Type())
+			return fmt.Errorf("the option %s is of %v, want bool, int, float64 or a string; fields "+
+				"of a struct that is embedded, without a tag, are options too", o.name,
+				o.value.Type())
 		}
+		switch {
+		case !o.value.CanInterface():
+			return fmt.Errorf("the option %s is a field that is not exported", o.name)
+		case seen[o.name]:
+			return fmt.Errorf("two options are called %s", o.name)
+		case strings.ContainsAny(o.name, "=/ "):
+			return fmt.Errorf("the option %q; want a name without =, / and space", o.name)
+		}
+		seen[o.name] = true
 	}
 	return nil
 }
@@ -87,26 +104,83 @@ func Registered() []string {
 }
 
 // Options are the names of the options of a registered cell, sorted; nil if none is of this name.
-func Options(name string) []string {
+func Options(name string) (names []string) {
 	registry.RLock()
 	defer registry.RUnlock()
 	c, ok := registry.configs[name]
 	if !ok {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(optionsOf(reflect.ValueOf(c))))
+	for _, o := range registry.optionsOf(reflect.ValueOf(c)) {
+		names = append(names, o.name)
+	}
+	slices.Sort(names)
+	return names
 }
 
-// optionsOf are the fields of a configuration that have a json tag, by its name.
-func optionsOf(v reflect.Value) map[string]reflect.Value {
-	options := map[string]reflect.Value{}
-	for i := range v.NumField() {
-		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" {
-			options[name] = v.Field(i)
+// option is a field of a configuration that a spec can name.
+type option struct {
+	name  string
+	value reflect.Value
+}
+
+// optionsOf are the fields of a configuration that have a json tag, in their order, also those of
+// structs that are embedded in it, but its widths.
+func (r *cellRegistry) optionsOf(v reflect.Value) (options []option) {
+	for _, f := range tagged(v) {
+		if !r.widths[v.Type()][f.name] {
+			options = append(options, f)
 		}
 	}
 	return options
+}
+
+// tagged are the fields that have a json tag, as optionsOf says.
+func tagged(v reflect.Value) (fields []option) {
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name != "" && name != "-" && !throughPointer(v.Type(), f.Index) {
+			fields = append(fields, option{name, v.FieldByIndex(f.Index)})
+		}
+	}
+	return fields
+}
+
+// throughPointer reports whether a field is one of a struct that is embedded by a pointer, which
+// may be nil.
+func throughPointer(t reflect.Type, index []int) bool {
+	for _, i := range index[:len(index)-1] {
+		if t = t.Field(i).Type; t.Kind() == reflect.Pointer {
+			return true
+		}
+	}
+	return false
+}
+
+// widthsOf are the tagged fields that Sized sets, whatever they were: a spec that names one would
+// have no effect. What Sized does besides, and whether it does it well, is asked when a cell is
+// made.
+func widthsOf(c Config) (widths map[string]bool) {
+	defer func() { _ = recover() }()
+	widths = map[string]bool{}
+	v := reflect.New(reflect.TypeOf(c)).Elem()
+	v.Set(reflect.ValueOf(c))
+	const before, in, hidden = 2, 5, 7
+	for _, f := range tagged(v) {
+		if f.value.Kind() == reflect.Int {
+			f.value.SetInt(before)
+		}
+	}
+	after := reflect.ValueOf(v.Interface().(Config).Sized(in, hidden))
+	if !after.IsValid() || after.Type() != v.Type() {
+		return widths
+	}
+	for _, f := range tagged(after) {
+		if f.value.Kind() == reflect.Int && (f.value.Int() == in || f.value.Int() == hidden) {
+			widths[f.name] = true
+		}
+	}
+	return widths
 }
 
 // Parse reads the spec of a cell: its name, and options behind commas.
@@ -131,7 +205,12 @@ func Parse(spec string) (Config, error) {
 	}
 	v := reflect.New(reflect.TypeOf(proto)).Elem()
 	v.Set(reflect.ValueOf(proto))
-	options := optionsOf(v)
+	options := map[string]reflect.Value{}
+	registry.RLock()
+	for _, o := range registry.optionsOf(v) {
+		options[o.name] = o.value
+	}
+	registry.RUnlock()
 	seen := map[string]bool{}
 	for _, field := range fields[1:] {
 		key, value, given := strings.Cut(strings.TrimSpace(field), "=")
@@ -194,23 +273,30 @@ func Spec(c Config) (string, error) {
 		if reflect.TypeOf(proto) != reflect.TypeOf(c) {
 			continue
 		}
-		spec, v, p := name, reflect.ValueOf(c), reflect.ValueOf(proto)
-		for i := range v.NumField() {
-			option, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
-			if option == "" || option == "-" || v.Field(i).Equal(p.Field(i)) {
+		spec, defaults := name, registry.optionsOf(reflect.ValueOf(proto))
+		for i, o := range registry.optionsOf(reflect.ValueOf(c)) {
+			if o.value.Equal(defaults[i].value) {
 				continue
 			}
-			value := fmt.Sprint(v.Field(i).Interface())
-			if strings.ContainsAny(value, ",/=") {
+			value := fmt.Sprint(o.value.Interface())
+			if !specCanHold(o.value, value) {
 				return "", fmt.Errorf("cells: %s: the option %s is %q, which a spec cannot hold",
-					name, option, value)
+					name, o.name, value)
 			}
-			spec += "," + option
-			if value != "true" {
+			spec += "," + o.name
+			if o.value.Kind() != reflect.Bool || !o.value.Bool() {
 				spec += "=" + value
 			}
 		}
 		return spec, nil
 	}
 	return "", fmt.Errorf("cells: %T is not registered: call Register", c)
+}
+
+// specCanHold reports whether Parse reads a value as it is written.
+func specCanHold(v reflect.Value, written string) bool {
+	if v.Kind() == reflect.Float64 {
+		return !math.IsNaN(v.Float()) && !math.IsInf(v.Float(), 0)
+	}
+	return !strings.ContainsAny(written, ",/=") && strings.TrimRightFunc(written, unicode.IsSpace) == written
 }

@@ -1,6 +1,7 @@
 package cells_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -91,7 +92,7 @@ func TestRegistered(t *testing.T) {
 			}
 		}
 		cfg, _ := cells.Parse(name)
-		if name != "mgu" {
+		if name != "mgu" && name != "nested" {
 			require.Error(t, cfg.Sized(0, 3).Validate(), name)
 			require.Error(t, cfg.Sized(3, cells.MaxWidth+1).Validate(), name)
 		}
@@ -101,6 +102,90 @@ func TestRegistered(t *testing.T) {
 type badConfig struct {
 	mguConfig
 	Options []int `json:"options"`
+}
+
+// Common are options that two cells have.
+type Common struct {
+	Depth int    `json:"depth"`
+	Mode  string `json:"mode"`
+}
+
+// nestedConfig embeds its options, and has tags on its widths too.
+type nestedConfig struct {
+	mguConfig
+	Common
+	Width int  `json:"hidden"`
+	On    bool `json:"on"`
+}
+
+func (c nestedConfig) Sized(in, hidden int) cells.Config {
+	c.In, c.Hidden, c.Width = in, hidden, hidden
+	return c
+}
+
+func init() { cells.Register("nested", nestedConfig{Common: Common{Depth: 2}, On: true}) }
+
+// Options of an embedded struct are the cell's, and widths are none, whatever their tags: one that
+// is named would be written over.
+func TestOptionsOfEmbeddedStructs(t *testing.T) {
+	require.Equal(t, []string{"depth", "mode", "on", "rate"}, cells.Options("nested"))
+	got, err := cells.Parse("nested,depth=3,mode=deep,on=false,rate=0.5")
+	require.NoError(t, err)
+	require.Equal(t, nestedConfig{mguConfig: mguConfig{Rate: 0.5},
+		Common: Common{Depth: 3, Mode: "deep"}}, got)
+	spec, err := cells.Spec(got.Sized(4, 5))
+	require.NoError(t, err)
+	require.Equal(t, "nested,rate=0.5,depth=3,mode=deep,on=false", spec)
+	_, err = cells.Parse("nested,hidden=3")
+	require.ErrorContains(t, err, `no option "hidden"; it has depth, mode, on, rate`)
+}
+
+// What Spec writes Parse reads as the same, or Spec says that it cannot.
+func TestSpecOfOddValues(t *testing.T) {
+	for _, mode := range []string{"true", "false", "", " a", "a b", "日本", "1"} {
+		c := nestedConfig{Common: Common{Mode: mode}}
+		spec, err := cells.Spec(c)
+		require.NoError(t, err)
+		again, err := cells.Parse(spec)
+		require.NoError(t, err, spec)
+		require.Equal(t, c, again, spec)
+	}
+	for _, c := range []nestedConfig{{Common: Common{Mode: "a,b"}}, {Common: Common{Mode: "a "}},
+		{Common: Common{Mode: "a/b"}}, {mguConfig: mguConfig{Rate: math.NaN()}},
+		{mguConfig: mguConfig{Rate: math.Inf(-1)}}} {
+		_, err := cells.Spec(c)
+		require.ErrorContains(t, err, "which a spec cannot hold")
+	}
+}
+
+type taggedConfig struct {
+	mguConfig
+	Inner Common `json:"inner"`
+}
+
+type twiceConfig struct {
+	mguConfig
+	Common
+	How string `json:"mode"`
+}
+
+type spacedConfig struct {
+	mguConfig
+	Slope float64 `json:"a=b"`
+}
+
+// A configuration with an option that no spec can set is refused where it is registered.
+func TestRegisterOddOptions(t *testing.T) {
+	for want, c := range map[string]cells.Config{
+		"the option inner is of cells_test.Common":           taggedConfig{},
+		"two options are called mode":                        twiceConfig{},
+		`the option "a=b"; want a name without =, / and spa`: spacedConfig{},
+	} {
+		func() {
+			defer func() { require.Contains(t, recover(), want) }()
+			cells.Register("odd-options", c)
+		}()
+	}
 }
 
 func TestRegisterTwice(t *testing.T) {

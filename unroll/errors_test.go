@@ -328,6 +328,22 @@ func TestFaultsPass(t *testing.T) {
 	})
 }
 
+// A step reads nothing that nobody could bind.
+func TestStepThatDeclaresAnInput(t *testing.T) {
+	cell := toy{parts(1), func(x *nodes.Node, s cells.State) cells.State {
+		return cells.State{nodes.Add(s[0], x.Graph().Input("mine", x.Dim(0), 1))}
+	}}
+	for strategy, want := range map[unroll.Strategy]string{
+		unroll.Scan:   `Unroll: the step declares the input "mine"`,
+		unroll.Expand: `the name "mine" is taken`,
+	} {
+		g := nodes.NewGraph(nodes.Options{})
+		require.ErrorContains(t, nodes.Try(func() {
+			unroll.Over(cell).Unroll(g.Input("x", 3, 2, 1), nil, unroll.Options{Strategy: strategy})
+		}), want)
+	}
+}
+
 // Scan has no second derivative and says where to find one; Expand has it.
 func TestSecondDerivative(t *testing.T) {
 	second := func(strategy unroll.Strategy) (*nodes.Graph, *nodes.Node, error) {

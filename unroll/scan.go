@@ -46,6 +46,7 @@ func (p *pass) scan() *Result {
 		lifts = steps.Lifts(in)
 	})
 
+	loop.checkInputs(step.States, lifts)
 	step.Seqs, step.Raw = raw(loop.inner), raw(left)
 	for _, part := range p.cell.Parts() {
 		step.Parts = append(step.Parts, part.Name)
@@ -140,6 +141,23 @@ func (l *scanLoop) sequence(name string, n *nodes.Node) *nodes.Node {
 	in := l.in.InputLike(n, name, n.Shape()[1:]...)
 	l.outerSeqs, l.inner = append(l.outerSeqs, n), append(l.inner, in)
 	return in
+}
+
+// anchor is what nodes calls the input by which operations without operands know their graph.
+const anchor = "noise/key"
+
+// checkInputs refuses a step that has declared an input of its own, to which nothing could be bound.
+func (l *scanLoop) checkInputs(states gorgonia.Nodes, lifts []steps.Lift) {
+	known := append(slices.Clone(states), raw(l.inner)...)
+	for _, lift := range lifts {
+		known = append(known, lift.Inner.Gorgonia())
+	}
+	for _, n := range l.in.Expr().Inputs() {
+		if n.Name() != anchor && !slices.Contains(known, n) {
+			nodes.Failf("Unroll", "the step declares the input %q: want what it reads from outside "+
+				"declared outside", n.Name())
+		}
+	}
 }
 
 // Noise is drawn outside for all steps, and comes into the step as an input.

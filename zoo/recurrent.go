@@ -3,13 +3,13 @@ package zoo
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/internal/check"
-	"github.com/seqzoo/seqzoo/internal/steps"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/unroll"
 	"github.com/seqzoo/seqzoo/zoo/internal/shared"
@@ -65,7 +65,7 @@ func (r Recurrent) Validate() error {
 	bad.That(specs == 1 || specs == r.Layers,
 		"cell names %d layers, and layers is %d; want as many, or one for all", specs, r.Layers)
 	for k := range min(specs, MaxLayers) {
-		l, _, err := r.layer(k)
+		l, err := r.layer(k)
 		if err != nil {
 			bad.Add(err)
 			continue
@@ -82,7 +82,7 @@ func (r Recurrent) Validate() error {
 		return bad.Err()
 	}
 	for k := range specs {
-		_, err := r.probe(k)
+		err := r.try(k)
 		bad.That(err == nil, "cell is %q: %w", r.Cell, err)
 		if k > 0 && err == nil && r.Residual {
 			below, here := r.LayerWidth(k-1), r.LayerWidth(k)
@@ -170,21 +170,22 @@ func (w *wrappers) set(name, value string, given bool) (known bool, err error) {
 
 // layer is what layer k is made of: what stands around its cell, and the configuration of the cell,
 // not sized yet.
-func (r Recurrent) layer(k int) (w wrappers, cfg cells.Config, err error) {
-	w = wrappers{r.Hidden, r.HiddenDropout, r.WeightDrop, r.Zoneout, r.ZoneoutParts, r.Norm}
+func (r Recurrent) layer(k int) (l layer, err error) {
+	l.wrappers = wrappers{r.Hidden, r.HiddenDropout, r.WeightDrop, r.Zoneout, r.ZoneoutParts, r.Norm}
 	specs := strings.Split(cmp.Or(r.Cell, "lstm"), "/")
 	fields := strings.Split(specs[max(min(k, len(specs)-1), 0)], ",")
-	own := cells.Options(strings.TrimSpace(fields[0]))
+	l.name = strings.TrimSpace(fields[0])
+	own := cells.Options(l.name)
 	rest, seen := fields[:1:1], map[string]bool{}
 	for _, field := range fields[1:] {
 		name, value, given := strings.Cut(strings.TrimSpace(field), "=")
 		known := false
 		if !slices.Contains(own, name) {
-			if known, err = w.set(name, value, given); err == nil && known && seen[name] {
+			if known, err = l.set(name, value, given); err == nil && known && seen[name] {
 				err = fmt.Errorf("%s comes twice", name)
 			}
 			if err != nil {
-				return w, nil, fmt.Errorf("cell is %q: %w", r.Cell, err)
+				return l, fmt.Errorf("cell is %q: %w", r.Cell, err)
 			}
 			seen[name] = true
 		}
@@ -192,35 +193,30 @@ func (r Recurrent) layer(k int) (w wrappers, cfg cells.Config, err error) {
 			rest = append(rest, field)
 		}
 	}
-	if cfg, err = cells.Parse(strings.Join(rest, ",")); err != nil {
-		return w, nil, fmt.Errorf("cell is %q: %w", r.Cell, err)
+	if l.cfg, err = cells.Parse(strings.Join(rest, ",")); err != nil {
+		return l, fmt.Errorf("cell is %q: %w", r.Cell, err)
 	}
-	return w, cfg, nil
+	return l, nil
 }
 
 // Same reports whether layer k of both stacks has the same kind of cell, whatever its options, so
 // that the parts of its state mean the same.
 func (r Recurrent) Same(k int, other Recurrent) bool {
-	_, a, err := r.layer(k)
-	_, b, err2 := other.layer(k)
-	return err == nil && err2 == nil && fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b)
-}
-
-// probe declares layer k in a store of its own, whose weights are never drawn. How wide its inputs
-// are does not matter to what is asked of it.
-func (r Recurrent) probe(k int) (c cells.Cell, err error) {
-	err = nodes.Try(func() { c = r.NewCell(nodes.NewStore(nodes.Float32, 0).Root(), k, 4) })
-	return c, err
+	a, err := r.layer(k)
+	b, err2 := other.layer(k)
+	return err == nil && err2 == nil && reflect.TypeOf(a.cfg) == reflect.TypeOf(b.cfg)
 }
 
 // LayerWidth is how wide the outputs of layer k are, in one direction: its hidden width, unless its
 // cell says otherwise, as a projected LSTM does.
 func (r Recurrent) LayerWidth(k int) int {
-	c, err := r.probe(k)
-	if err != nil {
-		return r.Hidden // Validate says what is wrong
-	}
-	return c.Parts()[0].Width
+	width := r.Hidden // where there is no such layer, Validate says what is wrong
+	nodes.Try(func() {
+		l := r.layerOf(k)
+		in, _ := l.someInput()
+		width = l.declared(nodes.NewStore(nodes.Float32, 0).Root(), in).Parts()[0].Width
+	})
+	return width
 }
 
 // Width is how wide the outputs of the top layer are, in one direction.
@@ -232,109 +228,6 @@ func (r Recurrent) BothWays(k int) int {
 		return 2 * r.LayerWidth(k)
 	}
 	return r.LayerWidth(k)
-}
-
-// NewCell declares the cell of layer k under s for inputs of width in.
-func (r Recurrent) NewCell(s *nodes.Scope, k, in int) (c cells.Cell) {
-	w, cfg, err := r.layer(k)
-	if err == nil {
-		cfg = cfg.Sized(in, w.hidden)
-		err = cfg.Validate()
-	}
-	if err != nil {
-		nodes.Failf("Recurrent", "%w", err)
-	}
-	c = cfg.New(s)
-	tried(c, s, in)
-	if w.norm {
-		c = cells.NewLayerNormed(s, c, in, 0)
-	}
-	drops := func(option string, rate float64, wrap func(cells.Cell) cells.Cell, label string) {
-		if rate == 0 {
-			return
-		}
-		c = wrap(c)
-		if !slices.ContainsFunc(tried(c, s, in), func(drawn string) bool {
-			return strings.HasPrefix(drawn, label)
-		}) {
-			nodes.Failf("Recurrent", "%s is %g, and the cell %s multiplies its state by no "+
-				"matrix whose products it could be of", option, rate, r.Cell)
-		}
-	}
-	drops("weight_drop", w.weightDrop, func(c cells.Cell) cells.Cell {
-		return cells.WeightDrop{Cell: c, P: w.weightDrop}
-	}, "weight drop")
-	drops("hidden_dropout", w.hiddenDropout, func(c cells.Cell) cells.Cell {
-		return cells.Variational{Cell: c, Hidden: w.hiddenDropout}
-	}, "variational hidden")
-	return w.around(c)
-}
-
-// around is the cell with its zoneout.
-func (w wrappers) around(c cells.Cell) cells.Cell {
-	switch w.zoneoutParts {
-	case "":
-		if w.zoneout == 0 {
-			return c
-		}
-		return cells.Zoneout{Cell: c, Rates: []float64{w.zoneout}}
-	case "all":
-		return zoneout(c, w.zoneout, cells.FreeParts(c))
-	}
-	return zoneout(c, w.zoneout, strings.FieldsFunc(w.zoneoutParts,
-		func(r rune) bool { return r == ',' || r == '+' || r == ' ' }))
-}
-
-// zoneout keeps the named parts of a state at a rate.
-func zoneout(c cells.Cell, rate float64, names []string) cells.Cell {
-	rates := map[string]float64{}
-	for _, name := range names {
-		rates[name] = rate
-	}
-	z := cells.Zoneout{Cell: c, ByPart: rates}
-	z.Check()
-	return z
-}
-
-// tried runs one step of a cell in a graph that is thrown away, so that a cell that is not one, or
-// a wrapper that can do nothing with it, is an error where a model is made. It says which noises
-// the step draws.
-func tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
-	parts := c.Parts()
-	if err := cells.CheckParts(parts); err != nil {
-		nodes.Failf("Recurrent", "the cell %T says %w", c, err)
-	}
-	const B = 2
-	var g *nodes.Graph
-	g = nodes.NewGraph(nodes.Options{Dtype: s.Dtype(), Training: true,
-		Noise: func(n nodes.NoiseRequest) *nodes.Node {
-			drawn = append(drawn, n.Label)
-			return g.Zeros(n.Shape...)
-		}})
-	steps.Sketch(g) // or every weight would be drawn, and that for nothing where a file is read
-	state := cells.State{}
-	for i, p := range parts {
-		state = append(state, g.Input(fmt.Sprintf("part %d", i), B, p.Width))
-	}
-	next := cells.Advance(c, g.Input("x", B, in), state)
-	if len(next) != len(parts) {
-		nodes.Failf("Recurrent", "the cell %T has %d parts, and its step gives %d", c, len(parts),
-			len(next))
-	}
-	for i, p := range parts {
-		if next[i] == nil || !slices.Equal(next[i].Shape(), []int{B, p.Width}) {
-			nodes.Failf("Recurrent", "the step of the cell %T gives the part %s as %v, "+
-				"want [B, %d]", c, p.Name, shapeOf(next[i]), p.Width)
-		}
-	}
-	return drawn
-}
-
-func shapeOf(n *nodes.Node) any {
-	if n == nil {
-		return "nil"
-	}
-	return n.Shape()
 }
 
 // Build declares the layers l0, l1, … under s for inputs of width in.
