@@ -298,5 +298,6 @@ func specCanHold(v reflect.Value, written string) bool {
 	if v.Kind() == reflect.Float64 {
 		return !math.IsNaN(v.Float()) && !math.IsInf(v.Float(), 0)
 	}
-	return !strings.ContainsAny(written, ",/=") && strings.TrimRightFunc(written, unicode.IsSpace) == written
+	trimmed := strings.TrimRightFunc(written, unicode.IsSpace) // as Parse does
+	return written == trimmed && !strings.ContainsAny(written, ",/=")
 }

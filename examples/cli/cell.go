@@ -2,6 +2,7 @@ package cli
 
 import (
 	"flag"
+	"slices"
 	"strings"
 
 	"github.com/seqzoo/seqzoo/cells"
@@ -45,6 +46,24 @@ func WithOption(spec, option string, have bool) string {
 	layers := strings.Split(spec, "/")
 	for i := range layers {
 		layers[i] += "," + option
+	}
+	return strings.Join(layers, "/")
+}
+
+// WithDefault is a spec whose layers have one option more: those of a cell that has it, and that
+// name neither it nor another one that would contradict it.
+func WithDefault(spec, option string, contrary ...string) string {
+	layers := strings.Split(spec, "/")
+	for i, layer := range layers {
+		fields := strings.Split(layer, ",")
+		has := slices.Contains(cells.Options(strings.TrimSpace(fields[0])), option)
+		for _, field := range fields[1:] {
+			name, _, _ := strings.Cut(strings.TrimSpace(field), "=")
+			has = has && name != option && !slices.Contains(contrary, name)
+		}
+		if has {
+			layers[i] += "," + option
+		}
 	}
 	return strings.Join(layers, "/")
 }

@@ -26,3 +26,18 @@ func TestRecurrent(t *testing.T) {
 		require.Empty(t, r.Idle())
 	}
 }
+
+// A default goes to the layers whose cells have it, and which say nothing else of the kind.
+func TestWithDefault(t *testing.T) {
+	for spec, want := range map[string]string{
+		"gru":                         "gru,uniform",
+		"mlstm,heads=2":               "mlstm,heads=2",
+		"lstm,uniform":                "lstm,uniform",
+		"lstm,uniform=false":          "lstm,uniform=false",
+		"gru,memory=5/lstm/convlstm":  "gru,memory=5/lstm,uniform/convlstm",
+		"/nothing,x/ gru ,norm/gru/,": "/nothing,x/ gru ,norm,uniform/gru,uniform/,",
+	} {
+		require.Equal(t, want, cli.WithDefault(spec, "uniform", "memory"), spec)
+	}
+	require.Equal(t, "gru", cli.WithDefault("gru", ""))
+}

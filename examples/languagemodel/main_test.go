@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -231,6 +232,38 @@ func TestPresetFlags(t *testing.T) {
 	require.NoError(t, err)
 	for name, p := range presets {
 		require.Contains(t, said, name+" ("+p.about+")")
+	}
+}
+
+// What a preset says of first weights and of layers is for a cell that takes it, unless the command
+// line says it.
+func TestAnyCellUnderAPreset(t *testing.T) {
+	for _, c := range []struct {
+		args, cell string
+		layers     int
+	}{
+		{"", "lstm,uniform", 2},
+		{"-cell mlstm,heads=2", "mlstm,heads=2", 2},
+		{"-cell lstm,uniform", "lstm,uniform", 2},
+		{"-cell gru,memory=9 -layers 1", "gru,memory=9", 1},
+		{"-cell gru/ssm/rnn", "gru,uniform/ssm/rnn,uniform", 3},
+		{"-cell gru/ssm -init uniform", "has no option \"uniform\"", 0},
+		{"-cell gru/ssm/gru -layers 2", "cell names 3 layers, and layers is 2", 0},
+	} {
+		var tr trainer
+		f := flag.NewFlagSet("train", flag.ContinueOnError)
+		tr.flags(f)
+		require.NoError(t, f.Parse(strings.Fields(c.args)))
+		if err := tr.check(); c.layers == 0 {
+			require.ErrorContains(t, err, c.cell, c.args)
+			continue
+		} else {
+			require.NoError(t, err, c.args)
+		}
+		cfg, err := tr.config()
+		require.NoError(t, err)
+		require.Equal(t, c.cell, cfg.Cell, c.args)
+		require.Equal(t, c.layers, cfg.Recurrent.WithDefaults().Layers, c.args)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 type trainer struct {
 	cli.Training
 	set *flag.FlagSet
+	own map[string]bool // flags of the command line, and of no preset
 
 	preset                string
 	train, valid          string
@@ -120,6 +121,9 @@ func (t *trainer) check() error {
 			return err
 		}
 	}
+	if t.own == nil { // compare checks several times
+		t.own = given
+	}
 	if t.Quick {
 		small := map[string]string{"hidden": "16", "steps": "40", "batch": "4", "window": "10",
 			"validate": "500"}
@@ -171,10 +175,16 @@ func (t *trainer) check() error {
 }
 
 func (t *trainer) config() (c lm.Config, err error) {
+	spec, layers := cli.WithOption(t.cell, t.init, t.init != ""), t.layers
+	if !t.own["init"] { // it is a preset's, and not for every cell
+		spec = cli.WithDefault(t.cell, t.init, "memory")
+	}
+	if !t.own["layers"] && strings.Contains(spec, "/") {
+		layers = 1 // and as many as the spec names; see cli.Recurrent
+	}
 	c = lm.Config{
-		Recurrent: cli.Recurrent(cli.WithOption(t.cell, t.init, t.init != ""), t.hidden, t.layers,
-			t.dropout),
-		Level: t.level, Spaced: t.spaced, KeepCase: t.keepCase, Unicode: t.unicode,
+		Recurrent: cli.Recurrent(spec, t.hidden, layers, t.dropout),
+		Level:     t.level, Spaced: t.spaced, KeepCase: t.keepCase, Unicode: t.unicode,
 		Embed: t.embed, EmbedStd: t.embedStd, Tied: t.tied, IODropout: t.dropout,
 	}
 	if t.cutoffs != "" && json.Unmarshal([]byte("["+t.cutoffs+"]"), &c.Cutoffs) != nil {

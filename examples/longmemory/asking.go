@@ -58,7 +58,7 @@ func (a *asking) register(f *flag.FlagSet) {
 }
 
 func (a *asking) recurrent() zoo.Recurrent {
-	return zoo.Recurrent{Cell: a.cell, Hidden: a.hidden, Layers: a.layers}
+	return cli.Recurrent(a.cell, a.hidden, a.layers, 0)
 }
 
 func (a *asking) check() error {
