@@ -11,7 +11,6 @@ import (
 
 	"github.com/seqzoo/seqzoo/cells"
 	"github.com/seqzoo/seqzoo/graph"
-	"github.com/seqzoo/seqzoo/internal/testkit"
 	"github.com/seqzoo/seqzoo/nodes"
 	"github.com/seqzoo/seqzoo/run"
 	"github.com/seqzoo/seqzoo/unroll"
@@ -86,13 +85,22 @@ func (u unrolled) values(t *testing.T) (loss float64, y []float64, grads [][]flo
 	return step.Output(0).Float64s()[0], append(y, step.Output(1).Float64s()...), grads
 }
 
+// requireNear wants as many numbers as there are wanted, each within delta of its own.
+func requireNear(t *testing.T, want, got []float64, delta float64, about ...any) {
+	t.Helper()
+	require.Len(t, got, len(want), about...)
+	for i, x := range want {
+		require.InDelta(t, x, got[i], delta, about...)
+	}
+}
+
 // PyTorch 1.13 gives these numbers for the same equations: its depthwise conv1d, padded at the
 // left, for the convolution, and for the states the authors' sums in log space.
 func TestBlockAsInPyTorch(t *testing.T) {
 	u := unrollBlock(t, "block,expand=2,mlp=2,last", 3, 0, unroll.Scan)
 	loss, y, grads := u.values(t)
 	require.InDelta(t, 4.3716610818249855, loss, 1e-11)
-	testkit.RequireInDelta(t, []float64{0.708484003176, 0.984240020871, 0.322812694415,
+	requireNear(t, []float64{0.708484003176, 0.984240020871, 0.322812694415,
 		1.408875941233, 0.833015230769, 0.025590013976}, y[len(y)-6:], 1e-11)
 	norms := map[string]float64{
 		"inner/W_ih": 7.317522394467548, "inner/b": 4.9756175806938385,
@@ -127,9 +135,9 @@ func TestGradientsOfBlocks(t *testing.T) {
 			require.NoError(t, r.Err(), spec)
 			_, y, grads := scan.values(t)
 			_, alsoY, alsoGrads := unrollBlock(t, spec, in, shift, unroll.Expand).values(t)
-			testkit.RequireInDelta(t, alsoY, y, 1e-10, spec)
+			requireNear(t, alsoY, y, 1e-10, spec)
 			for i := range grads {
-				testkit.RequireInDelta(t, alsoGrads[i], grads[i], 1e-8, spec)
+				requireNear(t, alsoGrads[i], grads[i], 1e-8, spec)
 			}
 		}
 	}
