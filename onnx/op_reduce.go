@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -70,7 +71,12 @@ func logSumExp(x *nodes.Node, axes []int) *nodes.Node {
 	if len(axes) == 0 {
 		return x
 	}
-	top := nodes.StopGradient(maxKeep(x, axes))
+	most := nodes.Scalar(math.MaxFloat64)
+	if x.Dtype() == nodes.Float32 {
+		most = math.MaxFloat32
+	}
+	// an infinity less itself would be NaN
+	top := nodes.StopGradient(nodes.Maximum(nodes.Minimum(maxKeep(x, axes), most), -most))
 	return nodes.Add(nodes.Log(sumKeep(nodes.Exp(nodes.Sub(x, top)), axes)), top)
 }
 

@@ -41,3 +41,17 @@ func TestPlacesOfTheLargest(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []int{1}, got.Ints())
 }
+
+// A sum of exponentials is infinite with an infinity, and 0 where all are −Inf.
+func TestReduceLogSumExpOfInfinities(t *testing.T) {
+	inf := math.Inf(1)
+	x := host.New(host.Float32, 4, 2)
+	copy(x.F, []float64{1, inf, -inf, -inf, -inf, 0, 1000, 1000})
+	got, err := runSingle(t, "ReduceLogSumExp", 13, map[string]any{"axes": []int{1}, "keepdims": 0},
+		onnx.Float32, 1, x)
+	require.NoError(t, err)
+	for i, want := range []float64{inf, -inf, 0, 1000 + math.Ln2} {
+		y := got.Float64s()[i]
+		require.True(t, y == want || math.Abs(y-want) < 1e-4, "row %d: %v, want %v", i, y, want)
+	}
+}
