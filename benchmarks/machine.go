@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/seqzoo/seqzoo/internal/kernels"
+	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
 // Bandwidth is how many 10⁹ bytes a second one core reads and writes in adding arrays that lie in
@@ -20,6 +21,27 @@ func Bandwidth(bytes int) float64 {
 		}
 	}
 	return 4 * float64(len(x)) / fastest(pass)
+}
+
+// Alone is how many nanoseconds one core takes for an element of an element-wise function by itself,
+// in arrays that stay in the first-level cache; 0 for arithmetic that takes no longer than to read
+// its operands, and for what is no function.
+func Alone(name string) float64 {
+	const n = 1024
+	kind := ops.Kind(name)
+	k := ops.FastKernel[float32](kind)
+	if k == nil || !kind.Stored() {
+		return 0
+	}
+	x, y := make([]float32, n), make([]float32, n)
+	kernels.Fill(x, 0.5)
+	switch {
+	case k.Of1 != nil:
+		return fastest(func() { k.Of1(y, x) }) / n
+	case k.Of2 != nil:
+		return fastest(func() { k.Of2(y, x, x) }) / n
+	}
+	return 0
 }
 
 // Peak is how many 10⁹ floating-point operations a second one core reaches in a product of matrices

@@ -74,10 +74,12 @@ func (c *sru) Step(x *nodes.Node, s State) State {
 	ready(c, c.wIH, x, s)
 	last := s[1]
 	a := nodes.Split(nodes.MatMul(x, c.wIH), c.blocks, -1)
-	gates := nodes.Add(nodes.Concat(-1, a[1], a[2]), nodes.Mul(nodes.Concat(-1, last, last), c.v),
-		c.b)
-	fr := nodes.Split(nodes.Sigmoid(gates), 2, -1)
-	f, r := fr[0], fr[1]
+	g := x.Graph()
+	v, b := nodes.Split(g.Param(c.v), 2, -1), nodes.Split(g.Param(c.b), 2, -1)
+	gate := func(i int) *nodes.Node {
+		return nodes.Sigmoid(nodes.Add(a[1+i], nodes.Mul(last, v[i]), b[i]))
+	}
+	f, r := gate(0), gate(1)
 	if c.blocks == 4 {
 		x = a[3]
 	}

@@ -8,6 +8,8 @@
 //
 // Times are the least of several runs, and of a training step the sum of the least times of its
 // instructions if that is less, so that other programs on the machine disturb them little.
-// The last columns are of those recurrences that are element-wise alone: how many times longer they
-// take than a pass over as many bytes in a working set of the size of the program's.
+// The last columns are of the element-wise instructions in loops: how many times longer they take
+// than a pass over as many bytes in a working set of the size of the program's, what those of their
+// functions that are more than arithmetic (sigmoid, tanh, exp, divisions, roots) take by themselves in
+// the first-level cache, and how many times longer they take than that pass and those together.
 package main

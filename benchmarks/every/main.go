@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,8 +73,9 @@ func run(names string, of, modes []string, threads int, spend time.Duration) err
 		which = specs()
 	}
 	fmt.Println("| size | cell | mode | ms | GFLOP/s | machine | GB/s | machine " +
-		"| element-wise loops: ms | times memory |")
-	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+		"| element-wise in loops: ms | times memory | its functions alone: ms " +
+		"| times memory and functions |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, size := range of {
 		w, ok := sizes[size]
 		if !ok {
@@ -115,39 +117,60 @@ func line(size string, w benchmarks.Workload, spend time.Duration) error {
 	if err != nil {
 		return err
 	}
-	var flop, bytes, loopBytes float64
-	var loops time.Duration
-	for i, t := range p.Instructions {
-		loop := i+1 < len(p.Instructions) && p.Instructions[i+1].InLoop && !t.InLoop
-		if !loop {
-			flop, bytes = flop+t.Flop, bytes+t.Bytes
-			continue
-		}
-		var inside float64
-		only := true
-		for _, b := range p.Instructions[i+1:] {
-			if !b.InLoop {
-				break
-			}
-			inside += b.Bytes
-			only = only && strings.HasPrefix(b.What, "fused ")
-		}
-		if only {
-			loops, loopBytes = loops+t.Time, loopBytes+inside
-		}
-	}
+	rate := benchmarks.Bandwidth(m.Memory())
+	sum := add(p.Instructions)
 	if w.Mode == benchmarks.Train {
 		least = min(least, p.Total)
 	}
-	rate := benchmarks.Bandwidth(m.Memory())
 	ns := float64(least.Nanoseconds())
 	fmt.Printf("| %s | %s | %s | %.4g | %.1f | %.0f | %.1f | %.0f |", size, w.Cell, w.Mode, ns/1e6,
-		flop/ns, benchmarks.Peak(), bytes/ns, rate)
-	if loops == 0 || w.T == 1 {
-		fmt.Println(" | |")
+		sum.flop/ns, benchmarks.Peak(), sum.bytes/ns, rate)
+	if sum.fused == 0 || w.T == 1 {
+		fmt.Println(" | | | |")
 		return nil
 	}
-	took := float64(loops.Nanoseconds())
-	fmt.Printf(" %.4g | %.2f |\n", took/1e6, took/(loopBytes/rate))
+	took, memory := float64(sum.fused.Nanoseconds()), sum.fusedBytes/rate
+	fmt.Printf(" %.4g | %.2f | %.4g | %.2f |\n", took/1e6, took/memory, sum.alone/1e6,
+		took/(memory+sum.alone))
 	return nil
+}
+
+// sums is what the instructions of a step come to.
+type sums struct {
+	flop, bytes float64
+	// of the element-wise instructions in loops: their time, their operands and results, and the
+	// nanoseconds that their functions take by themselves
+	fused      time.Duration
+	fusedBytes float64
+	alone      float64
+}
+
+func add(ts []graph.Timing) (s sums) {
+	alone := map[string]float64{}
+	steps := 0.0
+	for i, t := range ts {
+		if i+1 < len(ts) && ts[i+1].InLoop && !t.InLoop {
+			_, after, _ := strings.Cut(t.What, ", ")
+			fmt.Sscanf(after, "%g times", &steps)
+			continue
+		}
+		s.flop, s.bytes = s.flop+t.Flop, s.bytes+t.Bytes
+		if !t.InLoop || !strings.HasPrefix(t.What, "fused ") {
+			continue
+		}
+		s.fused, s.fusedBytes = s.fused+t.Time, s.fusedBytes+t.Bytes
+		dims, functions, _ := strings.Cut(strings.TrimPrefix(t.What, "fused "), ": ")
+		elements := steps
+		for _, d := range strings.Fields(strings.Trim(dims, "[]")) {
+			n, _ := strconv.Atoi(d)
+			elements *= float64(n)
+		}
+		for _, f := range strings.Fields(functions) {
+			if _, ok := alone[f]; !ok {
+				alone[f] = benchmarks.Alone(f)
+			}
+			s.alone += alone[f] * elements
+		}
+	}
+	return s
 }

@@ -1,6 +1,10 @@
 package kernels
 
-import "unsafe"
+import (
+	"math"
+	"slices"
+	"unsafe"
+)
 
 // A Script is element-wise operations on rows of float32 that run many times without coming back to
 // Go: for a step, for a part, for a row, for a block of its columns, one operation after another.
@@ -102,7 +106,94 @@ const (
 	ScriptSelect // b where a is not 0, else c
 	ScriptFill   // P
 	ScriptSpread // the first element of a everywhere
+
+	scriptPairs // the first of the pairs: each of firsts with each of seconds
 )
+
+// follower is an operation that takes what another one gives as its operand number at.
+type follower struct {
+	kind Scripted
+	at   int
+}
+
+// The operations that pairs are made of.
+var (
+	firsts  = []Scripted{ScriptAdd, ScriptSub, ScriptMul, ScriptAffine}
+	seconds = []follower{
+		{ScriptAdd, 0}, {ScriptSub, 0}, {ScriptSub, 1}, {ScriptMul, 0}, {ScriptReLU, 0},
+		{ScriptAffine, 0}, {ScriptExp, 0}, {ScriptTanh, 0}, {ScriptSigmoid, 0}, {ScriptTanhGrad, 1},
+		{ScriptSigmoidGrad, 1},
+	}
+)
+
+// Arity is how many operands an operation has.
+func (k Scripted) Arity() int {
+	switch {
+	case k >= scriptPairs:
+		f, g := k.pair()
+		return firsts[f].Arity() + seconds[g].kind.Arity() - 1
+	case k >= ScriptAdd && k <= ScriptSigmoidGrad, k >= ScriptLt && k <= ScriptNe:
+		return 2
+	case k == ScriptSelect:
+		return 3
+	case k == ScriptFill:
+		return 0
+	}
+	return 1
+}
+
+// pair is which of firsts and of seconds a pair is.
+func (k Scripted) pair() (first, second int) {
+	n := int(k - scriptPairs)
+	return n / len(seconds), n % len(seconds)
+}
+
+// Operands are the slots that the operation reads.
+func (o *ScriptOp) Operands() []*int32 { return []*int32{&o.A, &o.B, &o.C}[:o.Kind.Arity()] }
+
+// Join is one operation for two, of which the second takes what the first gives as its operand
+// number at, and is the only one that does; ok is false if there is none. What lies between is not
+// written to memory, and rounded as before.
+func Join(first, second ScriptOp, at int) (both ScriptOp, ok bool) {
+	f, g := first.general(), second.general()
+	if at == 1 && (g.Kind == ScriptAdd || g.Kind == ScriptMul) { // either operand may come first
+		g.A, g.B, at = g.B, g.A, 0
+	}
+	i := slices.Index(firsts, f.Kind)
+	j := slices.Index(seconds, follower{g.Kind, at})
+	if i < 0 || j < 0 || f.Kind == ScriptAffine && g.Kind == ScriptAffine {
+		return both, false
+	}
+	both = ScriptOp{Kind: scriptPairs + Scripted(i*len(seconds)+j), Dst: g.Dst, P: f.P, Q: f.Q}
+	if g.Kind == ScriptAffine {
+		both.P, both.Q = g.P, g.Q
+	}
+	var in []int32
+	for _, a := range f.Operands() {
+		in = append(in, *a)
+	}
+	for n, a := range g.Operands() {
+		if n != at {
+			in = append(in, *a)
+		}
+	}
+	for n, a := range both.Operands() {
+		*a = in[n]
+	}
+	return both, true
+}
+
+// general is the operation as affine, if it is a scaling or a shift: by 1 nothing is rounded, and to
+// add −0 leaves every number as it is.
+func (o ScriptOp) general() ScriptOp {
+	switch o.Kind {
+	case ScriptScale:
+		o.Kind, o.Q = ScriptAffine, float32(math.Copysign(0, -1))
+	case ScriptShift:
+		o.Kind, o.P = ScriptAffine, 1
+	}
+	return o
+}
 
 // NewScriptPart is code on slots, of which the first moving move. The code is not changed.
 func NewScriptPart(code []ScriptOp, slots []ScriptSlot, moving, rows, cols int) ScriptPart {

@@ -46,12 +46,14 @@ block:
 
 op:
 	MOVL (CX), R8
-	CMPL R8, $0x12
-	JGE  from18to35
-	CMPL R8, $0x09
-	JGE  from9to18
+	CMPL R8, $0x28
+	JGE  from40to79
+	CMPL R8, $0x14
+	JGE  from20to40
+	CMPL R8, $0x0a
+	JGE  from10to20
 	CMPL R8, $0x05
-	JGE  from5to9
+	JGE  from5to10
 	CMPL R8, $0x03
 	JGE  from3to5
 	CMPL R8, $0x02
@@ -69,9 +71,9 @@ from3to5:
 from4to5:
 	JMP div
 
-from5to9:
+from5to10:
 	CMPL R8, $0x07
-	JGE  from7to9
+	JGE  from7to10
 	CMPL R8, $0x06
 	JGE  from6to7
 	JMP  max
@@ -79,37 +81,37 @@ from5to9:
 from6to7:
 	JMP min
 
-from7to9:
+from7to10:
 	CMPL R8, $0x08
-	JGE  from8to9
+	JGE  from8to10
 	JMP  tanhGrad
 
-from8to9:
-	JMP sigmoidGrad
+from8to10:
+	CMPL R8, $0x09
+	JGE  from9to10
+	JMP  sigmoidGrad
 
-from9to18:
-	CMPL R8, $0x0d
-	JGE  from13to18
-	CMPL R8, $0x0b
-	JGE  from11to13
-	CMPL R8, $0x0a
-	JGE  from10to11
-	JMP  relu
+from9to10:
+	JMP relu
 
-from10to11:
-	JMP sqrt
-
-from11to13:
-	CMPL R8, $0x0c
-	JGE  from12to13
-	JMP  exp
-
-from12to13:
-	JMP log
-
-from13to18:
+from10to20:
 	CMPL R8, $0x0f
-	JGE  from15to18
+	JGE  from15to20
+	CMPL R8, $0x0c
+	JGE  from12to15
+	CMPL R8, $0x0b
+	JGE  from11to12
+	JMP  sqrt
+
+from11to12:
+	JMP exp
+
+from12to15:
+	CMPL R8, $0x0d
+	JGE  from13to15
+	JMP  log
+
+from13to15:
 	CMPL R8, $0x0e
 	JGE  from14to15
 	JMP  tanh
@@ -117,26 +119,22 @@ from13to18:
 from14to15:
 	JMP sigmoid
 
-from15to18:
+from15to20:
+	CMPL R8, $0x11
+	JGE  from17to20
 	CMPL R8, $0x10
-	JGE  from16to18
+	JGE  from16to17
 	JMP  softplus
 
-from16to18:
-	CMPL R8, $0x11
-	JGE  from17to18
-	JMP  expm1
+from16to17:
+	JMP expm1
 
-from17to18:
-	JMP copy
+from17to20:
+	CMPL R8, $0x12
+	JGE  from18to20
+	JMP  copy
 
-from18to35:
-	CMPL R8, $0x1a
-	JGE  from26to35
-	CMPL R8, $0x16
-	JGE  from22to26
-	CMPL R8, $0x14
-	JGE  from20to22
+from18to20:
 	CMPL R8, $0x13
 	JGE  from19to20
 	JMP  square
@@ -144,7 +142,13 @@ from18to35:
 from19to20:
 	JMP abs
 
-from20to22:
+from20to40:
+	CMPL R8, $0x1e
+	JGE  from30to40
+	CMPL R8, $0x19
+	JGE  from25to30
+	CMPL R8, $0x16
+	JGE  from22to25
 	CMPL R8, $0x15
 	JGE  from21to22
 	JMP  inverse
@@ -152,35 +156,33 @@ from20to22:
 from21to22:
 	JMP positive
 
-from22to26:
-	CMPL R8, $0x18
-	JGE  from24to26
+from22to25:
 	CMPL R8, $0x17
-	JGE  from23to24
+	JGE  from23to25
 	JMP  sign
 
-from23to24:
-	JMP scale
+from23to25:
+	CMPL R8, $0x18
+	JGE  from24to25
+	JMP  scale
 
-from24to26:
-	CMPL R8, $0x19
-	JGE  from25to26
-	JMP  shift
+from24to25:
+	JMP shift
 
-from25to26:
-	JMP affine
+from25to30:
+	CMPL R8, $0x1b
+	JGE  from27to30
+	CMPL R8, $0x1a
+	JGE  from26to27
+	JMP  affine
 
-from26to35:
-	CMPL R8, $0x1e
-	JGE  from30to35
+from26to27:
+	JMP lt
+
+from27to30:
 	CMPL R8, $0x1c
 	JGE  from28to30
-	CMPL R8, $0x1b
-	JGE  from27to28
-	JMP  lt
-
-from27to28:
-	JMP le
+	JMP  le
 
 from28to30:
 	CMPL R8, $0x1d
@@ -190,7 +192,9 @@ from28to30:
 from29to30:
 	JMP ge
 
-from30to35:
+from30to40:
+	CMPL R8, $0x23
+	JGE  from35to40
 	CMPL R8, $0x20
 	JGE  from32to35
 	CMPL R8, $0x1f
@@ -212,6 +216,222 @@ from33to35:
 
 from34to35:
 	JMP spread
+
+from35to40:
+	CMPL R8, $0x25
+	JGE  from37to40
+	CMPL R8, $0x24
+	JGE  from36to37
+	JMP  add_add0
+
+from36to37:
+	JMP add_sub0
+
+from37to40:
+	CMPL R8, $0x26
+	JGE  from38to40
+	JMP  add_sub1
+
+from38to40:
+	CMPL R8, $0x27
+	JGE  from39to40
+	JMP  add_mul0
+
+from39to40:
+	JMP add_relu0
+
+from40to79:
+	CMPL R8, $0x3b
+	JGE  from59to79
+	CMPL R8, $0x31
+	JGE  from49to59
+	CMPL R8, $0x2c
+	JGE  from44to49
+	CMPL R8, $0x2a
+	JGE  from42to44
+	CMPL R8, $0x29
+	JGE  from41to42
+	JMP  add_affine0
+
+from41to42:
+	JMP add_exp0
+
+from42to44:
+	CMPL R8, $0x2b
+	JGE  from43to44
+	JMP  add_tanh0
+
+from43to44:
+	JMP add_sigmoid0
+
+from44to49:
+	CMPL R8, $0x2e
+	JGE  from46to49
+	CMPL R8, $0x2d
+	JGE  from45to46
+	JMP  add_tanhGrad1
+
+from45to46:
+	JMP add_sigmoidGrad1
+
+from46to49:
+	CMPL R8, $0x2f
+	JGE  from47to49
+	JMP  sub_add0
+
+from47to49:
+	CMPL R8, $0x30
+	JGE  from48to49
+	JMP  sub_sub0
+
+from48to49:
+	JMP sub_sub1
+
+from49to59:
+	CMPL R8, $0x36
+	JGE  from54to59
+	CMPL R8, $0x33
+	JGE  from51to54
+	CMPL R8, $0x32
+	JGE  from50to51
+	JMP  sub_mul0
+
+from50to51:
+	JMP sub_relu0
+
+from51to54:
+	CMPL R8, $0x34
+	JGE  from52to54
+	JMP  sub_affine0
+
+from52to54:
+	CMPL R8, $0x35
+	JGE  from53to54
+	JMP  sub_exp0
+
+from53to54:
+	JMP sub_tanh0
+
+from54to59:
+	CMPL R8, $0x38
+	JGE  from56to59
+	CMPL R8, $0x37
+	JGE  from55to56
+	JMP  sub_sigmoid0
+
+from55to56:
+	JMP sub_tanhGrad1
+
+from56to59:
+	CMPL R8, $0x39
+	JGE  from57to59
+	JMP  sub_sigmoidGrad1
+
+from57to59:
+	CMPL R8, $0x3a
+	JGE  from58to59
+	JMP  mul_add0
+
+from58to59:
+	JMP mul_sub0
+
+from59to79:
+	CMPL R8, $0x45
+	JGE  from69to79
+	CMPL R8, $0x40
+	JGE  from64to69
+	CMPL R8, $0x3d
+	JGE  from61to64
+	CMPL R8, $0x3c
+	JGE  from60to61
+	JMP  mul_sub1
+
+from60to61:
+	JMP mul_mul0
+
+from61to64:
+	CMPL R8, $0x3e
+	JGE  from62to64
+	JMP  mul_relu0
+
+from62to64:
+	CMPL R8, $0x3f
+	JGE  from63to64
+	JMP  mul_affine0
+
+from63to64:
+	JMP mul_exp0
+
+from64to69:
+	CMPL R8, $0x42
+	JGE  from66to69
+	CMPL R8, $0x41
+	JGE  from65to66
+	JMP  mul_tanh0
+
+from65to66:
+	JMP mul_sigmoid0
+
+from66to69:
+	CMPL R8, $0x43
+	JGE  from67to69
+	JMP  mul_tanhGrad1
+
+from67to69:
+	CMPL R8, $0x44
+	JGE  from68to69
+	JMP  mul_sigmoidGrad1
+
+from68to69:
+	JMP affine_add0
+
+from69to79:
+	CMPL R8, $0x4a
+	JGE  from74to79
+	CMPL R8, $0x47
+	JGE  from71to74
+	CMPL R8, $0x46
+	JGE  from70to71
+	JMP  affine_sub0
+
+from70to71:
+	JMP affine_sub1
+
+from71to74:
+	CMPL R8, $0x48
+	JGE  from72to74
+	JMP  affine_mul0
+
+from72to74:
+	CMPL R8, $0x49
+	JGE  from73to74
+	JMP  affine_relu0
+
+from73to74:
+	JMP affine_affine0
+
+from74to79:
+	CMPL R8, $0x4c
+	JGE  from76to79
+	CMPL R8, $0x4b
+	JGE  from75to76
+	JMP  affine_exp0
+
+from75to76:
+	JMP affine_tanh0
+
+from76to79:
+	CMPL R8, $0x4d
+	JGE  from77to79
+	JMP  affine_sigmoid0
+
+from77to79:
+	CMPL R8, $0x4e
+	JGE  from78to79
+	JMP  affine_tanhGrad1
+
+from78to79:
+	JMP affine_sigmoidGrad1
 
 add:
 	MOVLQSX 4(CX), R8
@@ -1976,6 +2196,2634 @@ spread1end:
 	VMOVUPS Z0, K1, (R9)(R10*1)
 
 spreaddone:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_add0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      add_add01end
+
+add_add01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VADDPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     add_add01
+
+add_add01end:
+	ADDQ      $0x10, R8
+	JE        add_add0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VADDPS    Z1, Z0, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+add_add0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_sub0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      add_sub01end
+
+add_sub01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VADDPS  Z1, Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     add_sub01
+
+add_sub01end:
+	ADDQ      $0x10, R8
+	JE        add_sub0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VADDPS    Z1, Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+add_sub0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_sub1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      add_sub11end
+
+add_sub11:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VADDPS  Z1, Z0, Z0
+	VSUBPS  Z0, Z2, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     add_sub11
+
+add_sub11end:
+	ADDQ      $0x10, R8
+	JE        add_sub1done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VADDPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z2, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+add_sub1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_mul0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      add_mul01end
+
+add_mul01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VADDPS  Z1, Z0, Z0
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     add_mul01
+
+add_mul01end:
+	ADDQ      $0x10, R8
+	JE        add_mul0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VADDPS    Z1, Z0, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+add_mul0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_relu0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      add_relu01end
+
+add_relu01:
+	VMOVUPS      (R10)(R12*1), Z0
+	VMOVUPS      (R11)(R12*1), Z1
+	VADDPS       Z1, Z0, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R12*1)
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x10, R8
+	JGE          add_relu01
+
+add_relu01end:
+	ADDQ         $0x10, R8
+	JE           add_relu0done
+	VMOVUPS.Z    (R10)(R12*1), K1, Z0
+	VMOVUPS.Z    (R11)(R12*1), K1, Z1
+	VADDPS       Z1, Z0, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R12*1)
+
+add_relu0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_affine0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      add_affine01end
+
+add_affine01:
+	VMOVUPS     (R10)(R12*1), Z0
+	VMOVUPS     (R11)(R12*1), Z1
+	VADDPS      Z1, Z0, Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, (R9)(R12*1)
+	ADDQ        $0x00000040, R12
+	SUBQ        $0x10, R8
+	JGE         add_affine01
+
+add_affine01end:
+	ADDQ        $0x10, R8
+	JE          add_affine0done
+	VMOVUPS.Z   (R10)(R12*1), K1, Z0
+	VMOVUPS.Z   (R11)(R12*1), K1, Z1
+	VADDPS      Z1, Z0, Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, K1, (R9)(R12*1)
+
+add_affine0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_exp0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      add_exp01end
+
+add_exp01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VADDPS            Z1, Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               add_exp01
+
+add_exp01end:
+	ADDQ              $0x10, R8
+	JE                add_exp0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+add_exp0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_tanh0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      add_tanh01end
+
+add_tanh01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VADDPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               add_tanh01
+
+add_tanh01end:
+	ADDQ              $0x10, R8
+	JE                add_tanh0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+add_tanh0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_sigmoid0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      add_sigmoid01end
+
+add_sigmoid01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VADDPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               add_sigmoid01
+
+add_sigmoid01end:
+	ADDQ              $0x10, R8
+	JE                add_sigmoid0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VADDPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+add_sigmoid0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_tanhGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      add_tanhGrad11end
+
+add_tanhGrad11:
+	VMOVUPS      (R10)(R13*1), Z0
+	VMOVUPS      (R11)(R13*1), Z1
+	VMOVUPS      (R12)(R13*1), Z2
+	VADDPS       Z1, Z0, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R13*1)
+	ADDQ         $0x00000040, R13
+	SUBQ         $0x10, R8
+	JGE          add_tanhGrad11
+
+add_tanhGrad11end:
+	ADDQ         $0x10, R8
+	JE           add_tanhGrad1done
+	VMOVUPS.Z    (R10)(R13*1), K1, Z0
+	VMOVUPS.Z    (R11)(R13*1), K1, Z1
+	VMOVUPS.Z    (R12)(R13*1), K1, Z2
+	VADDPS       Z1, Z0, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R13*1)
+
+add_tanhGrad1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+add_sigmoidGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      add_sigmoidGrad11end
+
+add_sigmoidGrad11:
+	VMOVUPS      (R10)(R13*1), Z0
+	VMOVUPS      (R11)(R13*1), Z1
+	VMOVUPS      (R12)(R13*1), Z2
+	VADDPS       Z1, Z0, Z1
+	VMOVUPS      Z2, Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R13*1)
+	ADDQ         $0x00000040, R13
+	SUBQ         $0x10, R8
+	JGE          add_sigmoidGrad11
+
+add_sigmoidGrad11end:
+	ADDQ         $0x10, R8
+	JE           add_sigmoidGrad1done
+	VMOVUPS.Z    (R10)(R13*1), K1, Z0
+	VMOVUPS.Z    (R11)(R13*1), K1, Z1
+	VMOVUPS.Z    (R12)(R13*1), K1, Z2
+	VADDPS       Z1, Z0, Z1
+	VMOVUPS      Z2, Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R13*1)
+
+add_sigmoidGrad1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_add0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      sub_add01end
+
+sub_add01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VSUBPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     sub_add01
+
+sub_add01end:
+	ADDQ      $0x10, R8
+	JE        sub_add0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VSUBPS    Z1, Z0, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+sub_add0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_sub0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      sub_sub01end
+
+sub_sub01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VSUBPS  Z1, Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     sub_sub01
+
+sub_sub01end:
+	ADDQ      $0x10, R8
+	JE        sub_sub0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VSUBPS    Z1, Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+sub_sub0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_sub1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      sub_sub11end
+
+sub_sub11:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VSUBPS  Z1, Z0, Z0
+	VSUBPS  Z0, Z2, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     sub_sub11
+
+sub_sub11end:
+	ADDQ      $0x10, R8
+	JE        sub_sub1done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VSUBPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z2, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+sub_sub1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_mul0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      sub_mul01end
+
+sub_mul01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VSUBPS  Z1, Z0, Z0
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     sub_mul01
+
+sub_mul01end:
+	ADDQ      $0x10, R8
+	JE        sub_mul0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VSUBPS    Z1, Z0, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+sub_mul0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_relu0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      sub_relu01end
+
+sub_relu01:
+	VMOVUPS      (R10)(R12*1), Z0
+	VMOVUPS      (R11)(R12*1), Z1
+	VSUBPS       Z1, Z0, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R12*1)
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x10, R8
+	JGE          sub_relu01
+
+sub_relu01end:
+	ADDQ         $0x10, R8
+	JE           sub_relu0done
+	VMOVUPS.Z    (R10)(R12*1), K1, Z0
+	VMOVUPS.Z    (R11)(R12*1), K1, Z1
+	VSUBPS       Z1, Z0, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R12*1)
+
+sub_relu0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_affine0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      sub_affine01end
+
+sub_affine01:
+	VMOVUPS     (R10)(R12*1), Z0
+	VMOVUPS     (R11)(R12*1), Z1
+	VSUBPS      Z1, Z0, Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, (R9)(R12*1)
+	ADDQ        $0x00000040, R12
+	SUBQ        $0x10, R8
+	JGE         sub_affine01
+
+sub_affine01end:
+	ADDQ        $0x10, R8
+	JE          sub_affine0done
+	VMOVUPS.Z   (R10)(R12*1), K1, Z0
+	VMOVUPS.Z   (R11)(R12*1), K1, Z1
+	VSUBPS      Z1, Z0, Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, K1, (R9)(R12*1)
+
+sub_affine0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_exp0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      sub_exp01end
+
+sub_exp01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VSUBPS            Z1, Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               sub_exp01
+
+sub_exp01end:
+	ADDQ              $0x10, R8
+	JE                sub_exp0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VSUBPS            Z1, Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+sub_exp0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_tanh0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      sub_tanh01end
+
+sub_tanh01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VSUBPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               sub_tanh01
+
+sub_tanh01end:
+	ADDQ              $0x10, R8
+	JE                sub_tanh0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VSUBPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+sub_tanh0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_sigmoid0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      sub_sigmoid01end
+
+sub_sigmoid01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VSUBPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               sub_sigmoid01
+
+sub_sigmoid01end:
+	ADDQ              $0x10, R8
+	JE                sub_sigmoid0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VSUBPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+sub_sigmoid0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_tanhGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      sub_tanhGrad11end
+
+sub_tanhGrad11:
+	VMOVUPS      (R10)(R13*1), Z0
+	VMOVUPS      (R11)(R13*1), Z1
+	VMOVUPS      (R12)(R13*1), Z2
+	VSUBPS       Z1, Z0, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R13*1)
+	ADDQ         $0x00000040, R13
+	SUBQ         $0x10, R8
+	JGE          sub_tanhGrad11
+
+sub_tanhGrad11end:
+	ADDQ         $0x10, R8
+	JE           sub_tanhGrad1done
+	VMOVUPS.Z    (R10)(R13*1), K1, Z0
+	VMOVUPS.Z    (R11)(R13*1), K1, Z1
+	VMOVUPS.Z    (R12)(R13*1), K1, Z2
+	VSUBPS       Z1, Z0, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R13*1)
+
+sub_tanhGrad1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+sub_sigmoidGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      sub_sigmoidGrad11end
+
+sub_sigmoidGrad11:
+	VMOVUPS      (R10)(R13*1), Z0
+	VMOVUPS      (R11)(R13*1), Z1
+	VMOVUPS      (R12)(R13*1), Z2
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      Z2, Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R13*1)
+	ADDQ         $0x00000040, R13
+	SUBQ         $0x10, R8
+	JGE          sub_sigmoidGrad11
+
+sub_sigmoidGrad11end:
+	ADDQ         $0x10, R8
+	JE           sub_sigmoidGrad1done
+	VMOVUPS.Z    (R10)(R13*1), K1, Z0
+	VMOVUPS.Z    (R11)(R13*1), K1, Z1
+	VMOVUPS.Z    (R12)(R13*1), K1, Z2
+	VSUBPS       Z1, Z0, Z1
+	VMOVUPS      Z2, Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R13*1)
+
+sub_sigmoidGrad1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_add0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      mul_add01end
+
+mul_add01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VMULPS  Z1, Z0, Z0
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     mul_add01
+
+mul_add01end:
+	ADDQ      $0x10, R8
+	JE        mul_add0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VMULPS    Z1, Z0, Z0
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+mul_add0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_sub0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      mul_sub01end
+
+mul_sub01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VMULPS  Z1, Z0, Z0
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     mul_sub01
+
+mul_sub01end:
+	ADDQ      $0x10, R8
+	JE        mul_sub0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+mul_sub0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_sub1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      mul_sub11end
+
+mul_sub11:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VMULPS  Z1, Z0, Z0
+	VSUBPS  Z0, Z2, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     mul_sub11
+
+mul_sub11end:
+	ADDQ      $0x10, R8
+	JE        mul_sub1done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z2, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+mul_sub1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_mul0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      mul_mul01end
+
+mul_mul01:
+	VMOVUPS (R10)(R13*1), Z0
+	VMOVUPS (R11)(R13*1), Z1
+	VMOVUPS (R12)(R13*1), Z2
+	VMULPS  Z1, Z0, Z0
+	VMULPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R9)(R13*1)
+	ADDQ    $0x00000040, R13
+	SUBQ    $0x10, R8
+	JGE     mul_mul01
+
+mul_mul01end:
+	ADDQ      $0x10, R8
+	JE        mul_mul0done
+	VMOVUPS.Z (R10)(R13*1), K1, Z0
+	VMOVUPS.Z (R11)(R13*1), K1, Z1
+	VMOVUPS.Z (R12)(R13*1), K1, Z2
+	VMULPS    Z1, Z0, Z0
+	VMULPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (R9)(R13*1)
+
+mul_mul0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_relu0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      mul_relu01end
+
+mul_relu01:
+	VMOVUPS      (R10)(R12*1), Z0
+	VMOVUPS      (R11)(R12*1), Z1
+	VMULPS       Z1, Z0, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R12*1)
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x10, R8
+	JGE          mul_relu01
+
+mul_relu01end:
+	ADDQ         $0x10, R8
+	JE           mul_relu0done
+	VMOVUPS.Z    (R10)(R12*1), K1, Z0
+	VMOVUPS.Z    (R11)(R12*1), K1, Z1
+	VMULPS       Z1, Z0, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R12*1)
+
+mul_relu0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_affine0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      mul_affine01end
+
+mul_affine01:
+	VMOVUPS     (R10)(R12*1), Z0
+	VMOVUPS     (R11)(R12*1), Z1
+	VMULPS      Z1, Z0, Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, (R9)(R12*1)
+	ADDQ        $0x00000040, R12
+	SUBQ        $0x10, R8
+	JGE         mul_affine01
+
+mul_affine01end:
+	ADDQ        $0x10, R8
+	JE          mul_affine0done
+	VMOVUPS.Z   (R10)(R12*1), K1, Z0
+	VMOVUPS.Z   (R11)(R12*1), K1, Z1
+	VMULPS      Z1, Z0, Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, K1, (R9)(R12*1)
+
+mul_affine0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_exp0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      mul_exp01end
+
+mul_exp01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VMULPS            Z1, Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               mul_exp01
+
+mul_exp01end:
+	ADDQ              $0x10, R8
+	JE                mul_exp0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VMULPS            Z1, Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+mul_exp0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_tanh0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      mul_tanh01end
+
+mul_tanh01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VMULPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               mul_tanh01
+
+mul_tanh01end:
+	ADDQ              $0x10, R8
+	JE                mul_tanh0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VMULPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+mul_tanh0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_sigmoid0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      mul_sigmoid01end
+
+mul_sigmoid01:
+	VMOVUPS           (R10)(R12*1), Z0
+	VMOVUPS           (R11)(R12*1), Z1
+	VMULPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, (R9)(R12*1)
+	ADDQ              $0x00000040, R12
+	SUBQ              $0x10, R8
+	JGE               mul_sigmoid01
+
+mul_sigmoid01end:
+	ADDQ              $0x10, R8
+	JE                mul_sigmoid0done
+	VMOVUPS.Z         (R10)(R12*1), K1, Z0
+	VMOVUPS.Z         (R11)(R12*1), K1, Z1
+	VMULPS            Z1, Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, K1, (R9)(R12*1)
+
+mul_sigmoid0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_tanhGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      mul_tanhGrad11end
+
+mul_tanhGrad11:
+	VMOVUPS      (R10)(R13*1), Z0
+	VMOVUPS      (R11)(R13*1), Z1
+	VMOVUPS      (R12)(R13*1), Z2
+	VMULPS       Z1, Z0, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R13*1)
+	ADDQ         $0x00000040, R13
+	SUBQ         $0x10, R8
+	JGE          mul_tanhGrad11
+
+mul_tanhGrad11end:
+	ADDQ         $0x10, R8
+	JE           mul_tanhGrad1done
+	VMOVUPS.Z    (R10)(R13*1), K1, Z0
+	VMOVUPS.Z    (R11)(R13*1), K1, Z1
+	VMOVUPS.Z    (R12)(R13*1), K1, Z2
+	VMULPS       Z1, Z0, Z1
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R13*1)
+
+mul_tanhGrad1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+mul_sigmoidGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVLQSX 16(CX), R8
+	MOVQ    8(BX)(R8*1), R12
+	ANDQ    SI, R12
+	ADDQ    (BX)(R8*1), R12
+	MOVQ    DI, R8
+	XORQ    R13, R13
+	SUBQ    $0x10, R8
+	JL      mul_sigmoidGrad11end
+
+mul_sigmoidGrad11:
+	VMOVUPS      (R10)(R13*1), Z0
+	VMOVUPS      (R11)(R13*1), Z1
+	VMOVUPS      (R12)(R13*1), Z2
+	VMULPS       Z1, Z0, Z1
+	VMOVUPS      Z2, Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R13*1)
+	ADDQ         $0x00000040, R13
+	SUBQ         $0x10, R8
+	JGE          mul_sigmoidGrad11
+
+mul_sigmoidGrad11end:
+	ADDQ         $0x10, R8
+	JE           mul_sigmoidGrad1done
+	VMOVUPS.Z    (R10)(R13*1), K1, Z0
+	VMOVUPS.Z    (R11)(R13*1), K1, Z1
+	VMOVUPS.Z    (R12)(R13*1), K1, Z2
+	VMULPS       Z1, Z0, Z1
+	VMOVUPS      Z2, Z0
+	VFNMADD231PS Z2, Z2, Z0
+	VMULPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R13*1)
+
+mul_sigmoidGrad1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_add0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      affine_add01end
+
+affine_add01:
+	VMOVUPS     (R10)(R12*1), Z0
+	VMOVUPS     (R11)(R12*1), Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VADDPS      Z1, Z0, Z0
+	VMOVUPS     Z0, (R9)(R12*1)
+	ADDQ        $0x00000040, R12
+	SUBQ        $0x10, R8
+	JGE         affine_add01
+
+affine_add01end:
+	ADDQ        $0x10, R8
+	JE          affine_add0done
+	VMOVUPS.Z   (R10)(R12*1), K1, Z0
+	VMOVUPS.Z   (R11)(R12*1), K1, Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VADDPS      Z1, Z0, Z0
+	VMOVUPS     Z0, K1, (R9)(R12*1)
+
+affine_add0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_sub0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      affine_sub01end
+
+affine_sub01:
+	VMOVUPS     (R10)(R12*1), Z0
+	VMOVUPS     (R11)(R12*1), Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS     Z0, (R9)(R12*1)
+	ADDQ        $0x00000040, R12
+	SUBQ        $0x10, R8
+	JGE         affine_sub01
+
+affine_sub01end:
+	ADDQ        $0x10, R8
+	JE          affine_sub0done
+	VMOVUPS.Z   (R10)(R12*1), K1, Z0
+	VMOVUPS.Z   (R11)(R12*1), K1, Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VSUBPS      Z1, Z0, Z0
+	VMOVUPS     Z0, K1, (R9)(R12*1)
+
+affine_sub0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_sub1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      affine_sub11end
+
+affine_sub11:
+	VMOVUPS     (R10)(R12*1), Z0
+	VMOVUPS     (R11)(R12*1), Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VSUBPS      Z0, Z1, Z0
+	VMOVUPS     Z0, (R9)(R12*1)
+	ADDQ        $0x00000040, R12
+	SUBQ        $0x10, R8
+	JGE         affine_sub11
+
+affine_sub11end:
+	ADDQ        $0x10, R8
+	JE          affine_sub1done
+	VMOVUPS.Z   (R10)(R12*1), K1, Z0
+	VMOVUPS.Z   (R11)(R12*1), K1, Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VSUBPS      Z0, Z1, Z0
+	VMOVUPS     Z0, K1, (R9)(R12*1)
+
+affine_sub1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_mul0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      affine_mul01end
+
+affine_mul01:
+	VMOVUPS     (R10)(R12*1), Z0
+	VMOVUPS     (R11)(R12*1), Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMULPS      Z1, Z0, Z0
+	VMOVUPS     Z0, (R9)(R12*1)
+	ADDQ        $0x00000040, R12
+	SUBQ        $0x10, R8
+	JGE         affine_mul01
+
+affine_mul01end:
+	ADDQ        $0x10, R8
+	JE          affine_mul0done
+	VMOVUPS.Z   (R10)(R12*1), K1, Z0
+	VMOVUPS.Z   (R11)(R12*1), K1, Z1
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMULPS      Z1, Z0, Z0
+	VMOVUPS     Z0, K1, (R9)(R12*1)
+
+affine_mul0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_relu0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVQ    DI, R8
+	XORQ    R11, R11
+	SUBQ    $0x10, R8
+	JL      affine_relu01end
+
+affine_relu01:
+	VMOVUPS      (R10)(R11*1), Z0
+	VMULPS.BCST  20(CX), Z0, Z1
+	VADDPS.BCST  24(CX), Z1, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, (R9)(R11*1)
+	ADDQ         $0x00000040, R11
+	SUBQ         $0x10, R8
+	JGE          affine_relu01
+
+affine_relu01end:
+	ADDQ         $0x10, R8
+	JE           affine_relu0done
+	VMOVUPS.Z    (R10)(R11*1), K1, Z0
+	VMULPS.BCST  20(CX), Z0, Z1
+	VADDPS.BCST  24(CX), Z1, Z1
+	VBROADCASTSS s00000000<>+0(SB), Z0
+	VMAXPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R11*1)
+
+affine_relu0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_affine0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVQ    DI, R8
+	XORQ    R11, R11
+	SUBQ    $0x10, R8
+	JL      affine_affine01end
+
+affine_affine01:
+	VMOVUPS     (R10)(R11*1), Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, (R9)(R11*1)
+	ADDQ        $0x00000040, R11
+	SUBQ        $0x10, R8
+	JGE         affine_affine01
+
+affine_affine01end:
+	ADDQ        $0x10, R8
+	JE          affine_affine0done
+	VMOVUPS.Z   (R10)(R11*1), K1, Z0
+	VMULPS.BCST 20(CX), Z0, Z0
+	VADDPS.BCST 24(CX), Z0, Z0
+	VMOVUPS     Z0, K1, (R9)(R11*1)
+
+affine_affine0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_exp0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVQ    DI, R8
+	XORQ    R11, R11
+	SUBQ    $0x10, R8
+	JL      affine_exp01end
+
+affine_exp01:
+	VMOVUPS           (R10)(R11*1), Z0
+	VMULPS.BCST       20(CX), Z0, Z0
+	VADDPS.BCST       24(CX), Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, (R9)(R11*1)
+	ADDQ              $0x00000040, R11
+	SUBQ              $0x10, R8
+	JGE               affine_exp01
+
+affine_exp01end:
+	ADDQ              $0x10, R8
+	JE                affine_exp0done
+	VMOVUPS.Z         (R10)(R11*1), K1, Z0
+	VMULPS.BCST       20(CX), Z0, Z0
+	VADDPS.BCST       24(CX), Z0, Z0
+	VBROADCASTSS      s42b20000<>+0(SB), Z1
+	VMINPS            Z0, Z1, Z1
+	VBROADCASTSS      sc2d00000<>+0(SB), Z0
+	VMAXPS            Z1, Z0, Z1
+	VBROADCASTSS      s4b400000<>+0(SB), Z0
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z1, Z0
+	VSUBPS.BCST       s4b400000<>+0(SB), Z0, Z0
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z0, Z1
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z0, Z1
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z2
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z1, Z2
+	VSCALEFPS         Z0, Z2, Z0
+	VMOVUPS           Z0, K1, (R9)(R11*1)
+
+affine_exp0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_tanh0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVQ    DI, R8
+	XORQ    R11, R11
+	SUBQ    $0x10, R8
+	JL      affine_tanh01end
+
+affine_tanh01:
+	VMOVUPS           (R10)(R11*1), Z0
+	VMULPS.BCST       20(CX), Z0, Z0
+	VADDPS.BCST       24(CX), Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, (R9)(R11*1)
+	ADDQ              $0x00000040, R11
+	SUBQ              $0x10, R8
+	JGE               affine_tanh01
+
+affine_tanh01end:
+	ADDQ              $0x10, R8
+	JE                affine_tanh0done
+	VMOVUPS.Z         (R10)(R11*1), K1, Z0
+	VMULPS.BCST       20(CX), Z0, Z0
+	VADDPS.BCST       24(CX), Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      sc1200000<>+0(SB), Z2
+	VMAXPS            Z1, Z2, Z1
+	VBROADCASTSS      s4b40007f<>+0(SB), Z3
+	VFMADD231PS.BCST  s4038aa3b<>+0(SB), Z1, Z3
+	VSUBPS.BCST       s4b40007f<>+0(SB), Z3, Z2
+	VMOVUPS           Z1, Z1
+	VFNMADD231PS.BCST s3eb17200<>+0(SB), Z2, Z1
+	VFNMADD231PS.BCST s353fbe8e<>+0(SB), Z2, Z1
+	VBROADCASTSS      s3db6a18b<>+0(SB), Z2
+	VFMADD213PS.BCST  s3e891ec1<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3f2aaa75<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s3faaaa3e<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VFMADD213PS.BCST  s40000000<>+0(SB), Z1, Z2
+	VMULPS            Z1, Z2, Z2
+	VPSLLD            $0x17, Z3, Z3
+	VSUBPS.BCST       s3f800000<>+0(SB), Z3, Z1
+	VFMADD231PS       Z3, Z2, Z1
+	VADDPS.BCST       s40000000<>+0(SB), Z1, Z2
+	VDIVPS            Z2, Z1, Z2
+	VBROADCASTSS      s80000000<>+0(SB), Z1
+	VPTERNLOGD        $0xca, Z2, Z0, Z1
+	VMOVUPS           Z1, Z0
+	VMOVUPS           Z0, K1, (R9)(R11*1)
+
+affine_tanh0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_sigmoid0:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVQ    DI, R8
+	XORQ    R11, R11
+	SUBQ    $0x10, R8
+	JL      affine_sigmoid01end
+
+affine_sigmoid01:
+	VMOVUPS           (R10)(R11*1), Z0
+	VMULPS.BCST       20(CX), Z0, Z0
+	VADDPS.BCST       24(CX), Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, (R9)(R11*1)
+	ADDQ              $0x00000040, R11
+	SUBQ              $0x10, R8
+	JGE               affine_sigmoid01
+
+affine_sigmoid01end:
+	ADDQ              $0x10, R8
+	JE                affine_sigmoid0done
+	VMOVUPS.Z         (R10)(R11*1), K1, Z0
+	VMULPS.BCST       20(CX), Z0, Z0
+	VADDPS.BCST       24(CX), Z0, Z0
+	VPORD.BCST        s80000000<>+0(SB), Z0, Z1
+	VBROADCASTSS      s42b20000<>+0(SB), Z2
+	VMINPS            Z1, Z2, Z2
+	VBROADCASTSS      sc2d00000<>+0(SB), Z1
+	VMAXPS            Z2, Z1, Z2
+	VBROADCASTSS      s4b400000<>+0(SB), Z1
+	VFMADD231PS.BCST  s3fb8aa3b<>+0(SB), Z2, Z1
+	VSUBPS.BCST       s4b400000<>+0(SB), Z1, Z1
+	VMOVUPS           Z2, Z2
+	VFNMADD231PS.BCST s3f317200<>+0(SB), Z1, Z2
+	VFNMADD231PS.BCST s35bfbe8e<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3ab6887e<>+0(SB), Z3
+	VFMADD213PS.BCST  s3c0905b1<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3d2aaa8d<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3e2aaa6f<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f000000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VFMADD213PS.BCST  s3f800000<>+0(SB), Z2, Z3
+	VSCALEFPS         Z1, Z3, Z1
+	VADDPS.BCST       s3f800000<>+0(SB), Z1, Z2
+	VBROADCASTSS      s3f800000<>+0(SB), Z3
+	VPMOVD2M          Z0, K2
+	VMOVAPS           Z1, K2, Z3
+	VDIVPS            Z2, Z3, Z0
+	VMOVUPS           Z0, K1, (R9)(R11*1)
+
+affine_sigmoid0done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_tanhGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      affine_tanhGrad11end
+
+affine_tanhGrad11:
+	VMOVUPS      (R10)(R12*1), Z0
+	VMOVUPS      (R11)(R12*1), Z1
+	VMULPS.BCST  20(CX), Z0, Z2
+	VADDPS.BCST  24(CX), Z2, Z2
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z1, Z1, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, (R9)(R12*1)
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x10, R8
+	JGE          affine_tanhGrad11
+
+affine_tanhGrad11end:
+	ADDQ         $0x10, R8
+	JE           affine_tanhGrad1done
+	VMOVUPS.Z    (R10)(R12*1), K1, Z0
+	VMOVUPS.Z    (R11)(R12*1), K1, Z1
+	VMULPS.BCST  20(CX), Z0, Z2
+	VADDPS.BCST  24(CX), Z2, Z2
+	VBROADCASTSS s3f800000<>+0(SB), Z0
+	VFNMADD231PS Z1, Z1, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R12*1)
+
+affine_tanhGrad1done:
+	ADDQ $0x20, CX
+	MOVQ (DX), R8
+	ADDQ 8(DX), R8
+	CMPQ CX, R8
+	JL   op
+	JMP  next
+
+affine_sigmoidGrad1:
+	MOVLQSX 4(CX), R8
+	MOVQ    8(BX)(R8*1), R9
+	ANDQ    SI, R9
+	ADDQ    (BX)(R8*1), R9
+	MOVLQSX 8(CX), R8
+	MOVQ    8(BX)(R8*1), R10
+	ANDQ    SI, R10
+	ADDQ    (BX)(R8*1), R10
+	MOVLQSX 12(CX), R8
+	MOVQ    8(BX)(R8*1), R11
+	ANDQ    SI, R11
+	ADDQ    (BX)(R8*1), R11
+	MOVQ    DI, R8
+	XORQ    R12, R12
+	SUBQ    $0x10, R8
+	JL      affine_sigmoidGrad11end
+
+affine_sigmoidGrad11:
+	VMOVUPS      (R10)(R12*1), Z0
+	VMOVUPS      (R11)(R12*1), Z1
+	VMULPS.BCST  20(CX), Z0, Z2
+	VADDPS.BCST  24(CX), Z2, Z2
+	VMOVUPS      Z1, Z0
+	VFNMADD231PS Z1, Z1, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, (R9)(R12*1)
+	ADDQ         $0x00000040, R12
+	SUBQ         $0x10, R8
+	JGE          affine_sigmoidGrad11
+
+affine_sigmoidGrad11end:
+	ADDQ         $0x10, R8
+	JE           affine_sigmoidGrad1done
+	VMOVUPS.Z    (R10)(R12*1), K1, Z0
+	VMOVUPS.Z    (R11)(R12*1), K1, Z1
+	VMULPS.BCST  20(CX), Z0, Z2
+	VADDPS.BCST  24(CX), Z2, Z2
+	VMOVUPS      Z1, Z0
+	VFNMADD231PS Z1, Z1, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, K1, (R9)(R12*1)
+
+affine_sigmoidGrad1done:
 	ADDQ $0x20, CX
 	MOVQ (DX), R8
 	ADDQ 8(DX), R8

@@ -3,6 +3,7 @@ package kernels
 import (
 	"math"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -49,6 +50,24 @@ var scripted = map[Scripted]func(dst, a, b, c []float32, p, q float32){
 	ScriptSelect: func(dst, a, b, c []float32, _, _ float32) { Select(dst, a, b, c) },
 	ScriptFill:   func(dst, _, _, _ []float32, p, _ float32) { Fill(dst, p) },
 	ScriptSpread: func(dst, a, _, _ []float32, _, _ float32) { Fill(dst, a[0]) },
+}
+
+// init adds the pairs: one function after the other.
+func init() {
+	for i, f := range firsts {
+		for k, g := range seconds {
+			first, second, at := scripted[f], scripted[g.kind], g.at
+			arity := f.Arity()
+			kind := scriptPairs + Scripted(i*len(seconds)+k)
+			scripted[kind] = func(dst, a, b, c []float32, p, q float32) {
+				mid, others := make([]float32, len(dst)), [][]float32{a, b, c}[arity:]
+				first(mid, a, b, nil, p, q)
+				in := slices.Insert(append([][]float32{}, others...), at, mid)
+				in = append(in, nil, nil)
+				second(dst, in[0], in[1], in[2], p, q)
+			}
+		}
+	}
 }
 
 func truth(b bool) float32 {
@@ -106,7 +125,11 @@ func held(t *testing.T, s ...[]float32) { t.Cleanup(func() { runtime.KeepAlive(s
 func TestScriptOperations(t *testing.T) {
 	needScripts(t)
 	r := &rng.Stream{Key: rng.New(1)}
-	for kind := ScriptNone + 1; kind <= ScriptSpread; kind++ {
+	last := scriptPairs + Scripted(len(firsts)*len(seconds)) - 1
+	for kind := ScriptNone + 1; kind <= last; kind++ {
+		if f, g := kind.pair(); kind >= scriptPairs && firsts[f] == ScriptAffine && seconds[g].kind == ScriptAffine {
+			continue // none is made of two that have parameters
+		}
 		require.Contains(t, scripted, kind)
 		for _, n := range []int{1, 2, 15, 16, 17, 63, 64, 65, 127, 128, 129, 200, 256, 333} {
 			a, b, c := edgy(r, n), edgy(r, n), edgy(r, n)

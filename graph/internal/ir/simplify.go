@@ -135,28 +135,41 @@ func (r *Region) slice(fn ops.Slice, x *Value) *Value {
 	return nil
 }
 
-// concat joins neighbours of one constant, and is its operand if there is one.
+// concat joins neighbours of one constant, and slices of one value that follow one another, and is
+// its operand if there is one.
 func (r *Region) concat(fn ops.Concat, args []*Value) *Value {
 	if len(args) == 1 {
 		return args[0]
 	}
 	joined := []*Value{args[0]}
 	for _, a := range args[1:] {
-		last := joined[len(joined)-1]
-		f, ok := a.Fill()
-		g, ok2 := last.Fill()
-		if !ok || !ok2 || f != g {
-			joined = append(joined, a)
+		last := &joined[len(joined)-1]
+		if v := r.neighbours(fn.Axis, *last, a); v != nil {
+			*last = v
 			continue
 		}
-		shape := slices.Clone(last.Shape)
-		shape[fn.Axis] += a.Shape[fn.Axis]
-		joined[len(joined)-1] = r.Apply(ops.Fill{Dtype: a.Dtype, Shape: shape, Value: f})
+		joined = append(joined, a)
 	}
 	if len(joined) == len(args) {
 		return nil
 	}
 	return r.Apply(fn, joined...)
+}
+
+// neighbours is a and b, which stand side by side along an axis, as one value; nil if there is none.
+func (r *Region) neighbours(axis int, a, b *Value) *Value {
+	f, ok := a.Fill()
+	if g, ok2 := b.Fill(); ok && ok2 && f == g {
+		shape := slices.Clone(a.Shape)
+		shape[axis] += b.Shape[axis]
+		return r.Apply(ops.Fill{Dtype: a.Dtype, Shape: shape, Value: f})
+	}
+	s, ok := a.Fn.(ops.Slice)
+	t, ok2 := b.Fn.(ops.Slice)
+	if !ok || !ok2 || s.Axis != axis || t.Axis != axis || s.To != t.From || a.Args[0] != b.Args[0] {
+		return nil
+	}
+	return r.Apply(ops.Slice{Axis: axis, From: s.From, To: t.To}, a.Args[0])
 }
 
 // elementwise drops operands that change nothing, makes functions of a constant and another operand

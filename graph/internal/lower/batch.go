@@ -37,12 +37,12 @@ func (r *recurrence) batchable(v *ir.Value) bool {
 	return false
 }
 
-// batch is v for all steps at once, from its operands for all steps.
-func (r *recurrence) batch(v *ir.Value) *ir.Value {
+// batch is v for all steps at once, from its operands for all steps, which operand gives.
+func (r *recurrence) batch(v *ir.Value, operand func(*ir.Value) *ir.Value) *ir.Value {
 	args := make([]*ir.Value, len(v.Args))
 	timed := make([]bool, len(v.Args))
 	for i, a := range v.Args {
-		args[i], timed[i] = r.outer(a), r.class(a) != constant
+		args[i], timed[i] = operand(a), r.class(a) != constant
 	}
 	T, g := r.T, r.region
 	long := func(shape []int) []int { return append([]int{T}, shape...) }

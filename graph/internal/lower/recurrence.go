@@ -32,7 +32,8 @@ type recurrence struct {
 	weights int      // bytes of all constants that the step multiplies by; 0 if not added up yet
 
 	consts, series map[*ir.Value]*ir.Value // leaves of the step, and what they are outside
-	in, out        map[*ir.Value]*ir.Value // of values of the step: memories of inner and outer
+	// of values of the step: memories of inner, outer and before
+	in, out, early map[*ir.Value]*ir.Value
 	classes        map[*ir.Value]class
 	core           map[*ir.Value]bool // what the next carries need
 }
@@ -52,6 +53,7 @@ func newRecurrence(l *lowering, st *step, name string, T, first int, reverse boo
 	r := &recurrence{l: l, step: st, region: l.Region, T: T, consts: map[*ir.Value]*ir.Value{},
 		series: map[*ir.Value]*ir.Value{},
 		in:     map[*ir.Value]*ir.Value{}, out: map[*ir.Value]*ir.Value{},
+		early:   map[*ir.Value]*ir.Value{},
 		classes: map[*ir.Value]class{}, core: map[*ir.Value]bool{}}
 	r.loop, r.value = l.Region.NewLoop(name, T, reverse)
 	r.loop.Body.At, r.loop.First = l.Region.At, first
@@ -133,7 +135,7 @@ func (r *recurrence) inner(v *ir.Value) *ir.Value {
 			b = r.loop.Const(r.value, o)
 		}
 	case c == series && !r.cheap(v):
-		b = r.array(r.outer(v))
+		b = r.array(r.before(v))
 	default:
 		args := make([]*ir.Value, len(v.Args))
 		for i, a := range v.Args {
@@ -163,7 +165,7 @@ func (r *recurrence) array(o *ir.Value) *ir.Value {
 
 // cheap reports whether a series is better computed in the loop than read there.
 func (r *recurrence) cheap(v *ir.Value) bool {
-	if len(v.Args) == 0 || r.out[v] != nil {
+	if len(v.Args) == 0 || r.early[v] != nil {
 		return false
 	}
 	if r.fwd != nil && r.forward(v) {
@@ -266,13 +268,43 @@ func (r *recurrence) outer(v *ir.Value) *ir.Value {
 		o = r.stored(v)
 	case c == series && len(v.Args) == 0:
 		o = r.series[v]
+	case c == series && r.early[v] != nil:
+		o = r.early[v]
+	case c == series && r.kept(v):
+		o = r.store(r.in[v])
 	case c == series, r.after(v):
-		o = r.batch(v)
+		o = r.batch(v, r.outer)
 	default:
 		o = r.store(r.inner(v))
 	}
 	r.out[v] = o
 	return o
+}
+
+// before is a series at all steps, from what is there before the loop, which is to read it.
+func (r *recurrence) before(v *ir.Value) *ir.Value {
+	if r.class(v) == constant || len(v.Args) == 0 || r.fwd != nil && r.forward(v) {
+		return r.outer(v)
+	}
+	if r.early[v] == nil {
+		defer r.at(v)()
+		r.early[v] = r.batch(v, r.before)
+	}
+	return r.early[v]
+}
+
+// kept reports whether a series that is wanted for all steps is stored by the loop, which computes
+// it in any case, rather than computed once more for all steps at once. A slice is stored by itself,
+// so that what it is a slice of can be computed slice by slice, unless that is there already.
+func (r *recurrence) kept(v *ir.Value) bool {
+	b := r.in[v]
+	if b == nil || r.l.opts.NoHoist {
+		return false
+	}
+	if _, ok := b.Fn.(ops.Slice); ok {
+		return ir.Computed(b.Args[0]) && r.out[v.Args[0]] == nil
+	}
+	return ir.Computed(b)
 }
 
 func (r *recurrence) constant(v *ir.Value) *ir.Value {

@@ -112,6 +112,14 @@ func (s *step) isState(i int) int {
 	return -1
 }
 
+// sendsBack reports whether the backward pass of a step carries the gradient of part k of the state:
+// whether there can be one. If no part has one, all are carried, so that a loop has a state.
+func (s *step) sendsBack(k int) bool {
+	grads := s.grads[len(s.Seqs) : len(s.Seqs)+len(s.States)]
+	return grads[k] != nil ||
+		!slices.ContainsFunc(grads, func(g *ir.Value) bool { return g != nil })
+}
+
 // scan is a lowered Scan.
 type scan struct {
 	region *ir.Region
@@ -300,13 +308,15 @@ func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
 	// back to the state.
 	carries := make([]*ir.Carry, len(st.States))
 	for k := range st.States {
-		carries[k] = b.loop.Carry(b.value, after[k])
+		if st.sendsBack(k) || !after[k].IsZero() {
+			carries[k] = b.loop.Carry(b.value, after[k])
+		}
 	}
 	for k, slot := range st.slots {
 		cot := cots[k]
 		var sum *ir.Value
 		for i, next := range st.next {
-			if next == slot {
+			if next == slot && carries[i] != nil {
 				if sum == nil {
 					sum = carries[i].Leaf
 				} else {
@@ -335,6 +345,9 @@ func (s *forward) back(l *lowering, cots, after []*ir.Value) back {
 	}
 	b.markCore(next)
 	for k := range st.States {
+		if carries[k] == nil {
+			continue
+		}
 		if g := st.grads[len(st.Seqs)+k]; g != nil {
 			carries[k].Next = b.owned(b.inner(g))
 			continue
@@ -357,6 +370,10 @@ func (b *backward) sequence(i int) *ir.Value {
 }
 
 func (b *backward) initial(k int) *ir.Value {
+	if b.carries[k] == nil {
+		ty := ops.TypeOf(b.step.States[k])
+		return b.region.Apply(ops.Fill{Dtype: ty.Dtype, Shape: ty.Shape})
+	}
 	b.masks()
 	return b.loop.Out(b.region, b.value, ir.Output{Kind: ir.Final, Carry: b.carries[k]})
 }

@@ -99,7 +99,11 @@ func (l *level) finish(loop *ir.Loop) {
 	}
 	for i, o := range l.outs {
 		p := o.Fn.(ir.Output)
-		if p.Value = l.roots[len(loop.Carries)+i]; !ir.Computed(p.Value) {
+		p.Value = l.roots[len(loop.Carries)+i]
+		if _, ok := p.Value.Fn.(ir.Copy); ok && ir.Computed(p.Value.Args[0]) {
+			p.Value = p.Value.Args[0] // what it was a part of is computed part by part by now
+		}
+		if !ir.Computed(p.Value) {
 			p.Value = l.region.Copy(p.Value)
 		}
 		o.Fn = p

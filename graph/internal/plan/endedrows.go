@@ -137,6 +137,10 @@ func (e *endedRows) unread(o, mask *ir.Value) (unread, multiplied bool) {
 			if multiplied = multiplied || times; !ok {
 				return false, false
 			}
+		case ops.Elementwise: // of a 0 it may be infinite
+			if ok, times := e.unread(u, mask); !ok || times || !slices.Equal(u.Shape, o.Shape) {
+				return false, false
+			}
 		case ops.MatMul: // a sum over all rows
 			if !fn.TransA || fn.TransB || u.Args[0] != o || !e.zeroWhere(u.Args[1], mask) {
 				return false, false

@@ -48,6 +48,7 @@ func (f *Fused[F]) Compile(s *scratch) {
 			return
 		}
 	}
+	f.shorten(c.script)
 	f.script = c.script
 	s.scripts(f.script.slots(len(f.Operands)), 1)
 }

@@ -105,7 +105,51 @@ func lines() []line {
 		VMOVAPS(in[2], out)
 		VMOVAPS(in[1], k, out)
 	}})
-	return append(all, line{"fill", 0, nil}, line{"spread", 1, nil})
+	all = append(all, line{"fill", 0, nil}, line{"spread", 1, nil})
+	return append(all, pairs(all)...)
+}
+
+// The operations that pairs are made of, in the order of the constants in script.go. A seconds takes
+// what the first gave as the operand of that number.
+var (
+	firsts  = []string{"add", "sub", "mul", "affine"}
+	seconds = []struct {
+		name string
+		at   int
+	}{
+		{"add", 0}, {"sub", 0}, {"sub", 1}, {"mul", 0}, {"relu", 0}, {"affine", 0}, {"exp", 0},
+		{"tanh", 0}, {"sigmoid", 0}, {"tanhGrad", 1}, {"sigmoidGrad", 1},
+	}
+)
+
+// pairs are operations of which the second reads what the first gave, which stays in a register of
+// the processor. Their operands are those of the first, then the other one of the second. Two affine
+// ones would need two pairs of parameters.
+func pairs(all []line) (two []line) {
+	named := map[string]line{}
+	for _, l := range all {
+		named[l.name] = l
+	}
+	for _, f := range firsts {
+		for _, g := range seconds {
+			f, g, at := named[f], named[g.name], g.at
+			l := line{fmt.Sprintf("%s_%s%d", f.name, g.name, at), f.arity + g.arity - 1, nil}
+			if f.name == g.name && f.name == "affine" {
+				l.body, l.arity = f.body, f.arity // never asked for
+			} else {
+				l.body = func(s isa, in []reg.VecVirtual, p, q Mem, out reg.VecVirtual) {
+					mid := s.v()
+					f.body(s, in[:f.arity], p, q, mid)
+					operands := append([]reg.VecVirtual{}, in[f.arity:]...)
+					operands = append(operands[:at:at], append([]reg.VecVirtual{mid},
+						operands[at:]...)...)
+					g.body(s, operands, p, q, out)
+				}
+			}
+			two = append(two, l)
+		}
+	}
+	return two
 }
 
 // Comparisons, false if an operand is NaN but for notEqual.
