@@ -35,6 +35,12 @@ func (k *block[F]) emit(v *ir.Value) {
 		}
 	case ops.Elementwise, ir.Copy:
 		k.emitGroup(k.groups[v])
+	case ops.SumTo:
+		if g := k.groups[v]; g != nil {
+			k.emitGroup(g)
+			return
+		}
+		k.emitOther(v)
 	case ops.MatMul:
 		if fn.TransA && !fn.TransB && len(v.Shape) == 2 {
 			k.layout(v.Args[0])

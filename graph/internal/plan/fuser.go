@@ -94,10 +94,11 @@ func (f *fuser[F]) bind(in *vm.Fused[F]) (operandOf []int, layouts []*vm.Layout)
 			layouts = append(layouts, s.layout)
 		}
 	}
+	in.Sums = slices.ContainsFunc(f.ops, summing)
 	joinDims(in, f.shape)
 	last := len(in.Dims) - 1
 	n := in.Dims[last]
-	in.Many = last > 0 && n <= vm.TileLen/2
+	in.Many = last > 0 && (n <= vm.TileLen/2 || in.Sums)
 	for i := range in.Operands {
 		o := &in.Operands[i]
 		inRow := o.Strides[last] == 1 || n == 1 && last == 0
@@ -112,6 +113,8 @@ func divide[F kernels.Float](in *vm.Fused[F], batch int) {
 	switch {
 	case batch > 0:
 		in.Split = batch
+	case in.Sums && len(in.Dims) == 2: // one matrix
+		in.Split = 1
 	case len(in.Dims) > 1:
 		in.Split = in.Dims[0]
 	default:
@@ -122,8 +125,11 @@ func divide[F kernels.Float](in *vm.Fused[F], batch int) {
 
 // argsOf are the slots that o reads.
 func argsOf[F kernels.Float](o vm.Op[F]) []int {
-	if o.Code == vm.OpFill {
+	switch {
+	case o.Code == vm.OpFill:
 		return nil
+	case summing(o):
+		return []int{o.A}
 	}
 	return []int{o.A, o.B, o.C}[:o.Kind.Arity()]
 }
@@ -137,7 +143,8 @@ func joinDims[F kernels.Float](in *vm.Fused[F], shape []int) {
 			continue
 		}
 		k := len(dims) - 1
-		even := k >= 0
+		// a sum over rows and columns would have them joined
+		even := k >= 0 && !(in.Sums && d == len(shape)-1)
 		for i := range in.Operands {
 			even = even && strides[i][k] == in.Operands[i].Strides[d]*n
 		}

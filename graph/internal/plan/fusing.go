@@ -29,7 +29,20 @@ func (k *block[F]) emitGroup(g *group) {
 	k.at = placesOf(g.members)
 	f := newFuser[F](g.members[0].Shape)
 	for _, v := range g.members {
-		fn, _ := ir.Elementwise(v)
+		if k.copied(v) {
+			k.layouts[v] = k.dest[v]
+			f.of[v] = f.load(v, k.layouts[v])
+			for _, l := range k.also[v] {
+				f.ops = append(f.ops, compute[F](copying, f.result(l), f.of[v]))
+			}
+			continue
+		}
+		fn, ok := ir.Elementwise(v)
+		if !ok {
+			k.layouts[v] = k.target(v)
+			f.sum(v, k.layouts[v], f.of[v.Args[0]])
+			continue
+		}
 		args := make([]int, len(v.Args))
 		for i, a := range v.Args {
 			switch fill, ok := a.Fill(); {
@@ -52,6 +65,9 @@ func (k *block[F]) emitGroup(g *group) {
 		for _, l := range k.also[v] {
 			f.ops = append(f.ops, compute[F](copying, f.result(l), out))
 		}
+	}
+	if len(f.ops) == 0 { // copies that lie where they are to
+		return
 	}
 	inst, layouts := f.finish(k.batch)
 	k.code.Scratch.Fused(len(inst.Operands), inst.Regs)

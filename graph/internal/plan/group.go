@@ -10,7 +10,7 @@ import (
 
 // group is element-wise values of one shape that are computed in one pass.
 type group struct {
-	members []*ir.Value // operands first
+	members []*ir.Value // operands first; sums of them among them
 	done    bool
 }
 
@@ -52,10 +52,14 @@ func grouped(p *pairs, fuse, inBody bool) map[*ir.Value]*group {
 	}
 	groups, byRoot := map[*ir.Value]*group{}, map[*ir.Value]*group{}
 	for _, v := range p.order {
-		if !isElementwise(v) {
+		root := v
+		switch {
+		case fuse && summed(v):
+			root = v.Args[0]
+		case !isElementwise(v):
 			continue
 		}
-		root := joined.find(v)
+		root = joined.find(root)
 		if byRoot[root] == nil {
 			byRoot[root] = &group{}
 		}

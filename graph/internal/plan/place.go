@@ -34,6 +34,8 @@ func (k *block[F]) placeOperands(v *ir.Value) {
 		}
 	}
 	switch fn := v.Fn.(type) {
+	case ir.Copy:
+		k.placeCopied(v)
 	case ops.Concat:
 		if !strided(v) {
 			return
@@ -67,6 +69,28 @@ func (k *block[F]) placeStored(v *ir.Value, to *vm.Layout) {
 		return
 	}
 	k.dest[o] = to.Reshape(o.Shape) // nil if it does not lie so
+}
+
+// placeCopied has what v is a copy of, in another shape, computed where the copy is to lie: the
+// state of a loop is [B, n] to the loop, and a matrix to the cell that computes it.
+func (k *block[F]) placeCopied(v *ir.Value) {
+	a := unshaped(v.Args[0])
+	if k.outer == nil || k.dest[v] == nil || k.dest[a] != nil || k.roots[a] || !strided(a) ||
+		!k.dest[v].Contiguous() {
+		return
+	}
+	k.dest[a] = k.dest[v].Reshape(a.Shape)
+	k.placeOperands(a)
+}
+
+// copied reports whether v is a copy that lies where what it is a copy of was computed.
+func (k *block[F]) copied(v *ir.Value) bool {
+	if _, ok := v.Fn.(ir.Copy); !ok || k.dest[v] == nil {
+		return false
+	}
+	k.emit(v.Args[0])
+	l := k.layouts[v.Args[0]]
+	return l != nil && l.Contiguous() && k.dest[v].Contiguous() && l.Same(k.dest[v])
 }
 
 // target is where v is to be written.

@@ -48,6 +48,11 @@ func (r *registers[F]) take() int {
 		r.free = r.free[:n-1]
 		return last
 	}
+	return r.fresh()
+}
+
+// fresh is a register that nothing has used, whose elements last from tile to tile.
+func (r *registers[F]) fresh() int {
 	r.count++
 	return len(r.in.Operands) + r.count - 1
 }
@@ -104,6 +109,13 @@ func (r *registers[F]) place(n int, o vm.Op[F]) {
 		}
 	}
 	to := r.operandOf[o.Dst]
+	if summing(o) {
+		if c.Dst = to; c.Code != vm.OpSumRows {
+			c.B = r.fresh()
+		}
+		r.in.Code = append(r.in.Code, c)
+		return
+	}
 	// a copy straight to memory
 	if o.Kind == ops.KindStop && r.of[o.Dst] == nowhere && to != nowhere {
 		r.in.Code = append(r.in.Code, vm.Op[F]{Code: vm.OpScatter, Dst: to, A: c.A})

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/seqzoo/seqzoo/graph/internal/ir"
 	"github.com/seqzoo/seqzoo/graph/internal/vm"
@@ -90,7 +89,10 @@ func (b *body) rows() (batch int, why string) {
 			any = any || of[a] == byRow
 		}
 		if !any {
-			if !view(v) {
+			if _, ok := v.Fn.(ir.Copy); ok && len(v.Shape) > 0 && v.Shape[0] == batch &&
+				filled(v.Args[0]) {
+				of[v] = byRow // a carry that every step sets anew
+			} else if !view(v) {
 				return 0, fmt.Sprintf("%v does not depend on it", v.At)
 			}
 			continue
@@ -131,6 +133,9 @@ func (b *body) rows() (batch int, why string) {
 	return batch, ""
 }
 
+// filled reports whether v is one number everywhere.
+func filled(v *ir.Value) bool { _, ok := v.Fill(); return ok }
+
 // byRows reports whether a product's rows depend on the same rows of its operands.
 func byRows(fn ops.MatMul, a, b *ir.Value, aRows, bRows bool) bool {
 	if len(a.Shape) == 3 {
@@ -147,8 +152,8 @@ func worksByRow(v *ir.Value) bool {
 		return len(v.Shape) > 1
 	case ops.SumTo:
 		in := v.Args[0].Shape
-		n := len(in)
-		return n > 1 && len(fn.Shape) == n && slices.Equal(fn.Shape[:n-1], in[:n-1])
+		_, ok := newAxes(in, fn)
+		return ok && len(fn.Shape) == len(in) && len(in) > 1 && fn.Shape[0] == in[0]
 	}
 	return false
 }

@@ -6,33 +6,41 @@ import (
 	"github.com/seqzoo/seqzoo/internal/ops"
 )
 
-// emitSum compiles a sum over axes that, once neighbours are joined, are one axis: in is [outer, n,
-// inner] and the result [outer, inner].
-func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
-	in := v.Args[0].Shape
+// axes are those of a sum once neighbours are joined, if it is over one axis then: the operand is
+// [outer, n, inner] and the result [outer, inner].
+type axes struct{ outer, n, inner int }
+
+// newAxes are the axes of a sum of an operand of shape in; false if it is over several.
+func newAxes(in []int, fn ops.SumTo) (a axes, ok bool) {
+	a = axes{1, 1, 1}
 	// axes that are not added up; those of size 1 belong to either side
-	kept := make([]bool, len(in))
-	skip := len(in) - len(fn.Shape)
-	for i := range in {
-		kept[i] = i >= skip && fn.Shape[i-skip] == in[i]
-	}
-	s := &vm.Sum[F]{Outer: 1, N: 1, Inner: 1}
-	stage := 0
+	skip, stage := len(in)-len(fn.Shape), 0
 	for i, d := range in {
+		kept := i >= skip && fn.Shape[i-skip] == d
 		switch {
 		case d == 1:
-		case kept[i] && stage == 0:
-			s.Outer *= d
-		case !kept[i] && stage <= 1:
+		case kept && stage == 0:
+			a.outer *= d
+		case !kept && stage <= 1:
 			stage = 1
-			s.N *= d
-		case kept[i]:
+			a.n *= d
+		case kept:
 			stage = 2
-			s.Inner *= d
+			a.inner *= d
 		default:
-			return false
+			return a, false
 		}
 	}
+	return a, true
+}
+
+// emitSum compiles a sum over one axis.
+func (k *block[F]) emitSum(v *ir.Value, fn ops.SumTo) bool {
+	a, ok := newAxes(v.Args[0].Shape, fn)
+	if !ok {
+		return false
+	}
+	s := &vm.Sum[F]{Outer: a.outer, N: a.n, Inner: a.inner}
 	s.In = k.layout(v.Args[0])
 	as := s.In.Reshape([]int{s.Outer, s.N, s.Inner})
 	if as == nil || s.Inner > 1 && as.Strides[2] != 1 || s.Inner == 1 && s.N > 1 &&

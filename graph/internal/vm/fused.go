@@ -22,6 +22,7 @@ type Fused[F kernels.Float] struct {
 	Tile     int
 	Chunked  bool // one row, whose units are tiles
 	Many     bool // a tile has several rows
+	Sums     bool // some results are sums over rows or columns, so a unit is whole matrices
 	script   *script
 }
 
@@ -47,12 +48,15 @@ const TileLen = 512 // elements of a register
 type opcode int
 
 const (
-	opCompute opcode = iota // an element-wise function of slots a, b and c
-	OpFill                  // p
-	OpSpread                // element 0 of slot a
-	OpGather                // slot a with its stride
-	OpScatter               // to slot dst with its stride
-	OpRows                  // rows of slot a one after another
+	opCompute    opcode = iota // an element-wise function of slots a, b and c
+	OpFill                     // p
+	OpSpread                   // element 0 of slot a
+	OpGather                   // slot a with its stride
+	OpScatter                  // to slot dst with its stride
+	OpRows                     // rows of slot a one after another
+	OpSumRows                  // the sum of each row of slot a
+	OpSumColumns               // the sum of the rows of slot a; b is a register of its own
+	OpSumAll                   // the sum of both; b is a register of its own
 )
 
 // String is the operation in a listing.
@@ -60,7 +64,8 @@ func (o *Op[F]) String() string {
 	switch {
 	case o.Code != opCompute:
 		return [...]string{OpFill: "fill", OpSpread: "spread", OpGather: "gather",
-			OpScatter: "scatter", OpRows: "rows"}[o.Code]
+			OpScatter: "scatter", OpRows: "rows", OpSumRows: "sum of rows",
+			OpSumColumns: "sum of columns", OpSumAll: "sum"}[o.Code]
 	case o.Kind == ops.KindStop:
 		return "copy"
 	}
@@ -142,7 +147,10 @@ func (f *Fused[F]) run(x *worker[F], lo, hi int) error {
 			continue
 		}
 		count := min(f.Tile/n, hi*each-r, near-r%near)
-		f.block(x, slots, count, n)
+		if f.Sums {
+			count = min(count, sumBlock-r%near%sumBlock)
+		}
+		f.block(x, slots, r%near, count, n)
 		r += count
 	}
 	return nil
@@ -162,8 +170,9 @@ func (f *Fused[F]) prepare(x *worker[F], o *Op[F], slots [][]F, rows int) {
 	}
 }
 
-// block runs a tile of several rows of n elements.
-func (f *Fused[F]) block(x *worker[F], slots [][]F, rows, n int) {
+// block runs a tile of several rows of n elements, the first of which is row number row of those
+// that lie along the last axis but one.
+func (f *Fused[F]) block(x *worker[F], slots [][]F, row, rows, n int) {
 	last := len(f.Dims) - 1
 	regs := slots[len(f.Operands):]
 	for i := range regs {
@@ -204,6 +213,8 @@ func (f *Fused[F]) block(x *worker[F], slots [][]F, rows, n int) {
 					dst[r*strides[last-1]+k*strides[last]] = src[r*n+k]
 				}
 			}
+		case OpSumRows, OpSumColumns, OpSumAll:
+			f.sum(x, o, slots, row, rows, n)
 		default:
 			o.apply(slots)
 		}
