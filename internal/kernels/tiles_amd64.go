@@ -4,7 +4,7 @@ package kernels
 
 import "unsafe"
 
-//go:generate sh -c "cd _asm && for u in gemm pack vector optim peak rows script; do go run . -unit $DOLLAR{u} -out ../$DOLLAR{u}_amd64.s; done"
+//go:generate sh -c "cd _asm && for u in gemm pack vector optim peak rows script matrix; do go run . -unit $DOLLAR{u} -out ../$DOLLAR{u}_amd64.s; done"
 
 //go:noescape
 func gemmF32AVX512(t *byte)

@@ -72,6 +72,7 @@ func (f *fuser[F]) load(v *ir.Value, l *vm.Layout) int {
 func (f *fuser[F]) finish(batch int) (*vm.Fused[F], []*vm.Layout) {
 	in := &vm.Fused[F]{UnitCost: f.unitCost, Tile: vm.TileLen}
 	operandOf, layouts := f.bind(in)
+	f.rankOnes(in, operandOf)
 	r := newRegisters(f, in, operandOf)
 	for n, o := range f.ops {
 		r.place(n, o)
@@ -128,7 +129,11 @@ func argsOf[F kernels.Float](o vm.Op[F]) []int {
 	switch {
 	case o.Code == vm.OpFill:
 		return nil
-	case summing(o):
+	case o.Code == vm.OpOuter:
+		return nil
+	case summing(o) && o.By == vm.ByTile:
+		return []int{o.A, o.C}
+	case summing(o) || rankOne(o):
 		return []int{o.A}
 	}
 	return []int{o.A, o.B, o.C}[:o.Kind.Arity()]

@@ -20,6 +20,7 @@ type registers[F kernels.Float] struct {
 	of        []int        // by slot: the register or operand that holds its elements, or nowhere
 	lastUse   []int        // by slot: the last operation that reads it
 	pinned    map[int]bool // registers that are never free
+	read      map[int]bool // slots that some operation wants in a register
 	free      []int
 	count     int
 }
@@ -28,15 +29,16 @@ func newRegisters[F kernels.Float](f *fuser[F], in *vm.Fused[F], operandOf []int
 	r := &registers[F]{
 		f: f, in: in, operandOf: operandOf, of: make([]int, len(f.slots)),
 		lastUse: make([]int, len(f.slots)), pinned: map[int]bool{},
+		read: map[int]bool{},
+	}
+	for n, o := range f.ops {
+		for _, a := range argsOf(o) {
+			r.lastUse[a], r.read[a] = n, true
+		}
 	}
 	for i, s := range f.slots {
 		r.of[i] = nowhere
 		r.start(i, s)
-	}
-	for n, o := range f.ops {
-		for _, a := range argsOf(o) {
-			r.lastUse[a] = n
-		}
 	}
 	return r
 }
@@ -82,7 +84,7 @@ func (r *registers[F]) start(i int, s slot[F]) {
 	switch {
 	case r.in.Operands[o].Flat:
 		r.of[i] = o
-	case s.result:
+	case s.result || !r.read[i]:
 	case repeats(strides):
 		pin(vm.Op[F]{Code: vm.OpSpread, A: o})
 	case r.in.Many && strides[last] == 1 && repeats(strides[:last]):
@@ -100,9 +102,7 @@ func (r *registers[F]) place(n int, o vm.Op[F]) {
 		}
 	}
 	c := o
-	for i, to := range []*int{&c.A, &c.B, &c.C}[:len(args)] {
-		*to = r.of[args[i]]
-	}
+	r.locate(&c)
 	for i, a := range args {
 		if r.lastUse[a] == n && r.owned(a) && !slices.Contains(args[:i], a) {
 			r.free = append(r.free, r.of[a])
@@ -111,7 +111,7 @@ func (r *registers[F]) place(n int, o vm.Op[F]) {
 	to := r.operandOf[o.Dst]
 	if summing(o) {
 		if c.Dst = to; c.Code != vm.OpSumRows {
-			c.B = r.fresh()
+			c.B = r.fresh() // what it has added up so far
 		}
 		r.in.Code = append(r.in.Code, c)
 		return
@@ -128,6 +128,42 @@ func (r *registers[F]) place(n int, o vm.Op[F]) {
 	r.in.Code = append(r.in.Code, c)
 	if to != nowhere && c.Dst != to {
 		r.in.Code = append(r.in.Code, vm.Op[F]{Code: vm.OpScatter, Dst: to, A: c.Dst})
+	}
+}
+
+// locate names the operands of an operation by what holds them: registers, or memory where an
+// operation reads a column or a row where it lies.
+func (r *registers[F]) locate(o *vm.Op[F]) {
+	place := func(slots ...*int) {
+		for _, s := range slots {
+			*s = r.of[*s]
+		}
+	}
+	lies := func(slots ...*int) {
+		for _, s := range slots {
+			if r.f.slots[*s].fill {
+				place(s)
+			} else {
+				*s = r.operandOf[*s]
+			}
+		}
+	}
+	switch {
+	case o.Code == vm.OpFill:
+	case o.Code == vm.OpOuter:
+		lies(&o.C, &o.D)
+	case o.Code == vm.OpAddOuter, o.Code == vm.OpSubOuter:
+		place(&o.A)
+		lies(&o.B, &o.C, &o.D)
+	case o.By == vm.ByColumn, o.By == vm.ByRow:
+		place(&o.A)
+		lies(&o.C)
+	case o.By == vm.ByTile:
+		place(&o.A, &o.C)
+	case summing(*o):
+		place(&o.A)
+	default:
+		place([]*int{&o.A, &o.B, &o.C}[:o.Kind.Arity()]...)
 	}
 }
 

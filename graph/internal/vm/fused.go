@@ -35,20 +35,23 @@ type Operand struct {
 
 // Op is one element-wise operation on slots, or one that brings elements to a register or from one.
 type Op[F kernels.Float] struct {
-	Code    opcode
+	Code    Opcode
 	Kind    ops.Kind              // of opCompute
 	Kernel  *ops.ElementKernel[F] // of opCompute
 	Dst     int
 	A, B, C int
+	D       int
 	P, Q    float64
+	By      Factor // of OpTimes and of sums
 }
 
 const TileLen = 512 // elements of a register
 
-type opcode int
+// Opcode is what an Op does.
+type Opcode int
 
 const (
-	opCompute    opcode = iota // an element-wise function of slots a, b and c
+	opCompute    Opcode = iota // an element-wise function of slots a, b and c
 	OpFill                     // p
 	OpSpread                   // element 0 of slot a
 	OpGather                   // slot a with its stride
@@ -57,6 +60,21 @@ const (
 	OpSumRows                  // the sum of each row of slot a
 	OpSumColumns               // the sum of the rows of slot a; b is a register of its own
 	OpSumAll                   // the sum of both; b is a register of its own
+	OpTimes                    // slot a by the column or row c
+	OpOuter                    // the column c by the row d
+	OpAddOuter                 // slot a by the column b, and the column c by the row d
+	OpSubOuter                 // slot a by the column b, less the column c by the row d
+)
+
+// Factor is what a sum multiplies its operand by, or OpTimes: slot c.
+type Factor int
+
+// The factors.
+const (
+	ByNothing Factor = iota
+	ByColumn         // an element for each row, where it lies
+	ByRow            // a row for all rows, where it lies
+	ByTile           // an element for each
 )
 
 // String is the operation in a listing.
@@ -65,11 +83,18 @@ func (o *Op[F]) String() string {
 	case o.Code != opCompute:
 		return [...]string{OpFill: "fill", OpSpread: "spread", OpGather: "gather",
 			OpScatter: "scatter", OpRows: "rows", OpSumRows: "sum of rows",
-			OpSumColumns: "sum of columns", OpSumAll: "sum"}[o.Code]
+			OpSumColumns: "sum of columns", OpSumAll: "sum", OpTimes: "times", OpOuter: "outer",
+			OpAddOuter: "add outer", OpSubOuter: "sub outer"}[o.Code] + o.By.String()
 	case o.Kind == ops.KindStop:
 		return "copy"
 	}
 	return string(o.Kind)
+}
+
+// String is the factor in a listing.
+func (b Factor) String() string {
+	return [...]string{ByNothing: "", ByColumn: " by column", ByRow: " by row",
+		ByTile: " by elements"}[b]
 }
 
 func (f *Fused[F]) units() int { return f.Split }
@@ -215,6 +240,8 @@ func (f *Fused[F]) block(x *worker[F], slots [][]F, row, rows, n int) {
 			}
 		case OpSumRows, OpSumColumns, OpSumAll:
 			f.sum(x, o, slots, row, rows, n)
+		case OpTimes, OpOuter, OpAddOuter, OpSubOuter:
+			f.rankOne(o, slots, rows, n)
 		default:
 			o.apply(slots)
 		}

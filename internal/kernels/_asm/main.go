@@ -12,6 +12,7 @@ import (
 
 var units = map[string]func(){
 	"gemm":   gemm,
+	"matrix": matrix,
 	"optim":  optim,
 	"pack":   pack,
 	"peak":   peak,
