@@ -205,8 +205,7 @@ func (l layer) tried(c cells.Cell, s *nodes.Scope, in int) (drawn []string) {
 		}
 	}
 	trial(1, false) // or what holds for one size of a batch alone would fail much later
-	trial(3, false)
-	trial(2, true)
+	trial(3, true)
 	return drawn
 }
 

@@ -286,7 +286,7 @@ func TestCompare(t *testing.T) {
 		require.Equal(t, cell, name)
 		require.InDelta(t, 6000, parameters, 2000)
 		require.Zero(t, width%8)
-		require.InDelta(t, 3, loss, 1)
+		require.InDelta(t, 3.5, loss, 1.5) // six steps teach next to nothing
 		m, err := lm.Load(filepath.Join(dir, strings.ReplaceAll(cell, "/", "+")))
 		require.NoError(t, err)
 		require.Equal(t, parameters, m.Params().Count())
