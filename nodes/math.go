@@ -26,24 +26,38 @@ func Add(a, b Operand, more ...Operand) *Node {
 	return s
 }
 
-// Sub is a − b, Mul a∘b, Div a/b, element by element.
+// Sub is a − b, element by element.
 func Sub(a, b Operand) *Node { return binary("Sub", ops.KindSub, a, b) }
+
+// Mul is a∘b, element by element.
 func Mul(a, b Operand) *Node { return binary("Mul", ops.KindMul, a, b) }
+
+// Div is a/b, element by element.
 func Div(a, b Operand) *Node { return binary("Div", ops.KindDiv, a, b) }
 
-// Maximum and Minimum take the larger and the smaller of two elements; at a tie the gradient goes
-// to a.
+// Maximum takes the larger of two elements; at a tie the gradient goes to a.
 func Maximum(a, b Operand) *Node { return binary("Maximum", ops.KindMax, a, b) }
+
+// Minimum takes the smaller of two elements; at a tie the gradient goes to a.
 func Minimum(a, b Operand) *Node { return binary("Minimum", ops.KindMin, a, b) }
 
-// Less, LessEqual, Greater, GreaterEqual, Equal and NotEqual are 1 where they hold and 0 elsewhere,
-// without gradient.
-func Less(a, b Operand) *Node         { return binary("Less", ops.KindLt, a, b) }
-func LessEqual(a, b Operand) *Node    { return binary("LessEqual", ops.KindLe, a, b) }
-func Greater(a, b Operand) *Node      { return binary("Greater", ops.KindGt, a, b) }
+// Less is 1 where a < b and 0 elsewhere, without gradient.
+func Less(a, b Operand) *Node { return binary("Less", ops.KindLt, a, b) }
+
+// LessEqual is 1 where a ≤ b and 0 elsewhere, without gradient.
+func LessEqual(a, b Operand) *Node { return binary("LessEqual", ops.KindLe, a, b) }
+
+// Greater is 1 where a > b and 0 elsewhere, without gradient.
+func Greater(a, b Operand) *Node { return binary("Greater", ops.KindGt, a, b) }
+
+// GreaterEqual is 1 where a ≥ b and 0 elsewhere, without gradient.
 func GreaterEqual(a, b Operand) *Node { return binary("GreaterEqual", ops.KindGe, a, b) }
-func Equal(a, b Operand) *Node        { return binary("Equal", ops.KindEq, a, b) }
-func NotEqual(a, b Operand) *Node     { return binary("NotEqual", ops.KindNe, a, b) }
+
+// Equal is 1 where a = b and 0 elsewhere, without gradient.
+func Equal(a, b Operand) *Node { return binary("Equal", ops.KindEq, a, b) }
+
+// NotEqual is 1 where a ≠ b and 0 elsewhere, without gradient.
+func NotEqual(a, b Operand) *Node { return binary("NotEqual", ops.KindNe, a, b) }
 
 // Select takes the element of a where cond is not 0, else that of b. What is not taken may be NaN
 // or infinite.
@@ -51,33 +65,67 @@ func Select(cond, a, b Operand) *Node {
 	return call("Select", ops.Elementwise{Kind: ops.KindSelect}, cond, a, b)
 }
 
-// Affine is scale·x + shift; Scale, Shift, Neg and OneMinus are its common cases.
+// Affine is scale·x + shift.
 func Affine(x Operand, scale, shift float64) *Node {
 	return call("Affine", ops.Elementwise{Kind: ops.KindAffine, P: scale, Q: shift}, x)
 }
+
+// Scale is by·x.
 func Scale(x Operand, by float64) *Node { return Affine(x, by, 0) }
+
+// Shift is x + by.
 func Shift(x Operand, by float64) *Node { return Affine(x, 1, by) }
-func Neg(x Operand) *Node               { return Affine(x, -1, 0) }
-func OneMinus(x Operand) *Node          { return Affine(x, -1, 1) }
 
-// Functions of one operand, element by element. At 0, ReLU and Abs have the derivative 0.
-func Tanh(x Operand) *Node     { return unary("Tanh", ops.KindTanh, x) }
-func Sigmoid(x Operand) *Node  { return unary("Sigmoid", ops.KindSigmoid, x) }
-func ReLU(x Operand) *Node     { return unary("ReLU", ops.KindReLU, x) }
-func Softplus(x Operand) *Node { return unary("Softplus", ops.KindSoftplus, x) } // log(1 + eˣ)
-func Exp(x Operand) *Node      { return unary("Exp", ops.KindExp, x) }
-func Log(x Operand) *Node      { return unary("Log", ops.KindLog, x) }
-func Log1p(x Operand) *Node    { return unary("Log1p", ops.KindLog1p, x) } // log(1 + x)
-func Expm1(x Operand) *Node    { return unary("Expm1", ops.KindExpm1, x) } // eˣ − 1
-func Sqrt(x Operand) *Node     { return unary("Sqrt", ops.KindSqrt, x) }
-func Square(x Operand) *Node   { return unary("Square", ops.KindSquare, x) }
-func Abs(x Operand) *Node      { return unary("Abs", ops.KindAbs, x) }
+// Neg is −x.
+func Neg(x Operand) *Node { return Affine(x, -1, 0) }
 
-// −1, 0 or 1, without gradient
-func Sign(x Operand) *Node    { return unary("Sign", ops.KindSign, x) }
+// OneMinus is 1 − x.
+func OneMinus(x Operand) *Node { return Affine(x, -1, 1) }
+
+// Tanh is tanh x, element by element.
+func Tanh(x Operand) *Node { return unary("Tanh", ops.KindTanh, x) }
+
+// Sigmoid is 1/(1 + e⁻ˣ), element by element.
+func Sigmoid(x Operand) *Node { return unary("Sigmoid", ops.KindSigmoid, x) }
+
+// ReLU is max(x, 0); at 0 its derivative is 0, element by element.
+func ReLU(x Operand) *Node { return unary("ReLU", ops.KindReLU, x) }
+
+// Softplus is log(1 + eˣ), element by element.
+func Softplus(x Operand) *Node { return unary("Softplus", ops.KindSoftplus, x) }
+
+// Exp is eˣ, element by element.
+func Exp(x Operand) *Node { return unary("Exp", ops.KindExp, x) }
+
+// Log is the natural logarithm of x, element by element.
+func Log(x Operand) *Node { return unary("Log", ops.KindLog, x) }
+
+// Log1p is log(1 + x), exact near 0, element by element.
+func Log1p(x Operand) *Node { return unary("Log1p", ops.KindLog1p, x) }
+
+// Expm1 is eˣ − 1, exact near 0, element by element.
+func Expm1(x Operand) *Node { return unary("Expm1", ops.KindExpm1, x) }
+
+// Sqrt is the square root of x, element by element.
+func Sqrt(x Operand) *Node { return unary("Sqrt", ops.KindSqrt, x) }
+
+// Square is x², element by element.
+func Square(x Operand) *Node { return unary("Square", ops.KindSquare, x) }
+
+// Abs is |x|; at 0 its derivative is 0, element by element.
+func Abs(x Operand) *Node { return unary("Abs", ops.KindAbs, x) }
+
+// Sign is −1, 0 or 1, without gradient, element by element.
+func Sign(x Operand) *Node { return unary("Sign", ops.KindSign, x) }
+
+// Inverse is 1/x, element by element.
 func Inverse(x Operand) *Node { return unary("Inverse", ops.KindInverse, x) }
-func Sin(x Operand) *Node     { return unary("Sin", ops.KindSin, x) }
-func Cos(x Operand) *Node     { return unary("Cos", ops.KindCos, x) }
+
+// Sin is the sine of x, in radians, element by element.
+func Sin(x Operand) *Node { return unary("Sin", ops.KindSin, x) }
+
+// Cos is the cosine of x, in radians, element by element.
+func Cos(x Operand) *Node { return unary("Cos", ops.KindCos, x) }
 
 // Power is x to a constant exponent.
 func Power(x Operand, exponent float64) *Node {
@@ -304,8 +352,10 @@ func Broadcast(x Operand, shape ...int) *Node {
 	return n.g.apply("Broadcast", ops.Broadcast{Shape: slices.Clone(shape)}, n)
 }
 
-// Softmax and LogSoftmax work along the last axis; large inputs do not overflow.
-func Softmax(x Operand) *Node    { return call("Softmax", ops.Softmax{}, x) }
+// Softmax is eˣ/Σ eˣ along the last axis; large inputs do not overflow.
+func Softmax(x Operand) *Node { return call("Softmax", ops.Softmax{}, x) }
+
+// LogSoftmax is log(eˣ/Σ eˣ) along the last axis; large inputs do not overflow.
 func LogSoftmax(x Operand) *Node { return call("LogSoftmax", ops.LogSoftmax{}, x) }
 
 // LogSumExp is log Σ eˣ along the last axis, which disappears: −Inf where all are, and +Inf where
