@@ -12,7 +12,7 @@ import (
 // A model that is made or loaded draws no weights: making takes memory for none, and loading for
 // the file and the weights alone.
 func TestLoadDrawsNothing(t *testing.T) {
-	const some = 3 << 20 // graphs that are looked at, vocabularies, configuration
+	const some = 2 << 20 // graphs that are looked at, vocabularies, configuration
 	for _, name := range []string{"lm", "tagger", "hred"} {
 		build := families[name]
 		t.Run(name, func(t *testing.T) {
