@@ -434,19 +434,20 @@ addScaledRows:
 	MOVQ n+80(FP), R8
 	SHLQ $0x02, R8
 
-addScaledRows4:
+addScaledRowsStrip4:
 	CMPQ    CX, $0x40
-	JL      addScaledRows4Done
+	JL      addScaledRowsStrip4Done
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
 	VMOVUPS 192(AX), Z3
 	MOVQ    DX, R9
-	MOVQ    BX, R10
-	MOVQ    DI, R11
+	MOVQ    DI, R10
+	MOVQ    BX, R11
 
-addScaledRows4Row:
-	VBROADCASTSS (R10), Z4
+addScaledRowsStrip4Row:
+	VBROADCASTSS (R11), Z4
+	ADDQ         SI, R11
 	VMOVUPS      (R9), Z5
 	VMULPS       Z4, Z5, Z5
 	VADDPS       Z5, Z0, Z0
@@ -460,9 +461,8 @@ addScaledRows4Row:
 	VMULPS       Z4, Z5, Z5
 	VADDPS       Z5, Z3, Z3
 	ADDQ         R8, R9
-	ADDQ         SI, R10
-	DECQ         R11
-	JNZ          addScaledRows4Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip4Row
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, 64(AX)
 	VMOVUPS      Z2, 128(AX)
@@ -470,33 +470,33 @@ addScaledRows4Row:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, DX
 	SUBQ         $0x40, CX
-	JMP          addScaledRows4
+	JMP          addScaledRowsStrip4
 
-addScaledRows4Done:
-addScaledRows1:
+addScaledRowsStrip4Done:
+addScaledRowsStrip1:
 	CMPQ    CX, $0x10
-	JL      addScaledRows1Done
+	JL      addScaledRowsStrip1Done
 	VMOVUPS (AX), Z0
 	MOVQ    DX, R9
-	MOVQ    BX, R10
-	MOVQ    DI, R11
+	MOVQ    DI, R10
+	MOVQ    BX, R11
 
-addScaledRows1Row:
-	VBROADCASTSS (R10), Z1
+addScaledRowsStrip1Row:
+	VBROADCASTSS (R11), Z1
+	ADDQ         SI, R11
 	VMOVUPS      (R9), Z2
 	VMULPS       Z1, Z2, Z2
 	VADDPS       Z2, Z0, Z0
 	ADDQ         R8, R9
-	ADDQ         SI, R10
-	DECQ         R11
-	JNZ          addScaledRows1Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip1Row
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, DX
 	SUBQ         $0x10, CX
-	JMP          addScaledRows1
+	JMP          addScaledRowsStrip1
 
-addScaledRows1Done:
+addScaledRowsStrip1Done:
 	TESTQ     CX, CX
 	JZ        addScaledRowsDone
 	MOVQ      $0x00000001, R9
@@ -507,15 +507,15 @@ addScaledRows1Done:
 	KNOTW     K1, K2
 	VMOVUPS.Z (AX), K1, Z0
 	MOVQ      DX, CX
-	MOVQ      DI, DI
+	MOVQ      BX, BX
 
 addScaledRowsRestRow:
 	VBROADCASTSS (BX), Z1
+	ADDQ         SI, BX
 	VMOVUPS.Z    (CX), K1, Z2
 	VMULPS       Z1, Z2, Z2
 	VADDPS       Z2, Z0, Z0
 	ADDQ         R8, CX
-	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          addScaledRowsRestRow
 	VMOVUPS      Z0, K1, (AX)
@@ -1047,19 +1047,20 @@ addScaledRows:
 	MOVQ n+80(FP), R8
 	SHLQ $0x03, R8
 
-addScaledRows4:
+addScaledRowsStrip4:
 	CMPQ    CX, $0x20
-	JL      addScaledRows4Done
+	JL      addScaledRowsStrip4Done
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 	VMOVUPD 128(AX), Z2
 	VMOVUPD 192(AX), Z3
 	MOVQ    DX, R9
-	MOVQ    BX, R10
-	MOVQ    DI, R11
+	MOVQ    DI, R10
+	MOVQ    BX, R11
 
-addScaledRows4Row:
-	VBROADCASTSD (R10), Z4
+addScaledRowsStrip4Row:
+	VBROADCASTSD (R11), Z4
+	ADDQ         SI, R11
 	VMOVUPD      (R9), Z5
 	VMULPD       Z4, Z5, Z5
 	VADDPD       Z5, Z0, Z0
@@ -1073,9 +1074,8 @@ addScaledRows4Row:
 	VMULPD       Z4, Z5, Z5
 	VADDPD       Z5, Z3, Z3
 	ADDQ         R8, R9
-	ADDQ         SI, R10
-	DECQ         R11
-	JNZ          addScaledRows4Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip4Row
 	VMOVUPD      Z0, (AX)
 	VMOVUPD      Z1, 64(AX)
 	VMOVUPD      Z2, 128(AX)
@@ -1083,33 +1083,33 @@ addScaledRows4Row:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, DX
 	SUBQ         $0x20, CX
-	JMP          addScaledRows4
+	JMP          addScaledRowsStrip4
 
-addScaledRows4Done:
-addScaledRows1:
+addScaledRowsStrip4Done:
+addScaledRowsStrip1:
 	CMPQ    CX, $0x08
-	JL      addScaledRows1Done
+	JL      addScaledRowsStrip1Done
 	VMOVUPD (AX), Z0
 	MOVQ    DX, R9
-	MOVQ    BX, R10
-	MOVQ    DI, R11
+	MOVQ    DI, R10
+	MOVQ    BX, R11
 
-addScaledRows1Row:
-	VBROADCASTSD (R10), Z1
+addScaledRowsStrip1Row:
+	VBROADCASTSD (R11), Z1
+	ADDQ         SI, R11
 	VMOVUPD      (R9), Z2
 	VMULPD       Z1, Z2, Z2
 	VADDPD       Z2, Z0, Z0
 	ADDQ         R8, R9
-	ADDQ         SI, R10
-	DECQ         R11
-	JNZ          addScaledRows1Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip1Row
 	VMOVUPD      Z0, (AX)
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, DX
 	SUBQ         $0x08, CX
-	JMP          addScaledRows1
+	JMP          addScaledRowsStrip1
 
-addScaledRows1Done:
+addScaledRowsStrip1Done:
 	TESTQ     CX, CX
 	JZ        addScaledRowsDone
 	MOVQ      $0x00000001, R9
@@ -1120,15 +1120,15 @@ addScaledRows1Done:
 	KNOTW     K1, K2
 	VMOVUPD.Z (AX), K1, Z0
 	MOVQ      DX, CX
-	MOVQ      DI, DI
+	MOVQ      BX, BX
 
 addScaledRowsRestRow:
 	VBROADCASTSD (BX), Z1
+	ADDQ         SI, BX
 	VMOVUPD.Z    (CX), K1, Z2
 	VMULPD       Z1, Z2, Z2
 	VADDPD       Z2, Z0, Z0
 	ADDQ         R8, CX
-	ADDQ         SI, BX
 	DECQ         DI
 	JNZ          addScaledRowsRestRow
 	VMOVUPD      Z0, K1, (AX)
@@ -1648,19 +1648,20 @@ addScaledRows:
 	MOVQ n+80(FP), R8
 	SHLQ $0x02, R8
 
-addScaledRows4:
+addScaledRowsStrip4:
 	CMPQ    DI, $0x20
-	JL      addScaledRows4Done
+	JL      addScaledRowsStrip4Done
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
 	VMOVUPS 96(AX), Y3
 	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    SI, R11
+	MOVQ    SI, R10
+	MOVQ    DX, R11
 
-addScaledRows4Row:
-	VBROADCASTSS (R10), Y4
+addScaledRowsStrip4Row:
+	VBROADCASTSS (R11), Y4
+	ADDQ         BX, R11
 	VMOVUPS      (R9), Y5
 	VMULPS       Y4, Y5, Y5
 	VADDPS       Y5, Y0, Y0
@@ -1674,9 +1675,8 @@ addScaledRows4Row:
 	VMULPS       Y4, Y5, Y5
 	VADDPS       Y5, Y3, Y3
 	ADDQ         R8, R9
-	ADDQ         BX, R10
-	DECQ         R11
-	JNZ          addScaledRows4Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip4Row
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
 	VMOVUPS      Y2, 64(AX)
@@ -1684,33 +1684,33 @@ addScaledRows4Row:
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, CX
 	SUBQ         $0x20, DI
-	JMP          addScaledRows4
+	JMP          addScaledRowsStrip4
 
-addScaledRows4Done:
-addScaledRows1:
+addScaledRowsStrip4Done:
+addScaledRowsStrip1:
 	CMPQ    DI, $0x08
-	JL      addScaledRows1Done
+	JL      addScaledRowsStrip1Done
 	VMOVUPS (AX), Y0
 	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    SI, R11
+	MOVQ    SI, R10
+	MOVQ    DX, R11
 
-addScaledRows1Row:
-	VBROADCASTSS (R10), Y1
+addScaledRowsStrip1Row:
+	VBROADCASTSS (R11), Y1
+	ADDQ         BX, R11
 	VMOVUPS      (R9), Y2
 	VMULPS       Y1, Y2, Y2
 	VADDPS       Y2, Y0, Y0
 	ADDQ         R8, R9
-	ADDQ         BX, R10
-	DECQ         R11
-	JNZ          addScaledRows1Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip1Row
 	VMOVUPS      Y0, (AX)
 	ADDQ         $0x00000020, AX
 	ADDQ         $0x00000020, CX
 	SUBQ         $0x08, DI
-	JMP          addScaledRows1
+	JMP          addScaledRowsStrip1
 
-addScaledRows1Done:
+addScaledRowsStrip1Done:
 	TESTQ      DI, DI
 	JZ         addScaledRowsDone
 	LEAQ       lanes<>+0(SB), R9
@@ -1719,15 +1719,15 @@ addScaledRows1Done:
 	VMOVUPS    32(R9), Y0
 	VMASKMOVPS (AX), Y0, Y1
 	MOVQ       CX, DI
-	MOVQ       SI, SI
+	MOVQ       DX, DX
 
 addScaledRowsRestRow:
 	VBROADCASTSS (DX), Y2
+	ADDQ         BX, DX
 	VMASKMOVPS   (DI), Y0, Y3
 	VMULPS       Y2, Y3, Y3
 	VADDPS       Y3, Y1, Y1
 	ADDQ         R8, DI
-	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          addScaledRowsRestRow
 	VMASKMOVPS   Y1, Y0, (AX)
@@ -2255,19 +2255,20 @@ addScaledRows:
 	MOVQ n+80(FP), R8
 	SHLQ $0x03, R8
 
-addScaledRows4:
+addScaledRowsStrip4:
 	CMPQ    DI, $0x10
-	JL      addScaledRows4Done
+	JL      addScaledRowsStrip4Done
 	VMOVUPD (AX), Y0
 	VMOVUPD 32(AX), Y1
 	VMOVUPD 64(AX), Y2
 	VMOVUPD 96(AX), Y3
 	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    SI, R11
+	MOVQ    SI, R10
+	MOVQ    DX, R11
 
-addScaledRows4Row:
-	VBROADCASTSD (R10), Y4
+addScaledRowsStrip4Row:
+	VBROADCASTSD (R11), Y4
+	ADDQ         BX, R11
 	VMOVUPD      (R9), Y5
 	VMULPD       Y4, Y5, Y5
 	VADDPD       Y5, Y0, Y0
@@ -2281,9 +2282,8 @@ addScaledRows4Row:
 	VMULPD       Y4, Y5, Y5
 	VADDPD       Y5, Y3, Y3
 	ADDQ         R8, R9
-	ADDQ         BX, R10
-	DECQ         R11
-	JNZ          addScaledRows4Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip4Row
 	VMOVUPD      Y0, (AX)
 	VMOVUPD      Y1, 32(AX)
 	VMOVUPD      Y2, 64(AX)
@@ -2291,33 +2291,33 @@ addScaledRows4Row:
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, CX
 	SUBQ         $0x10, DI
-	JMP          addScaledRows4
+	JMP          addScaledRowsStrip4
 
-addScaledRows4Done:
-addScaledRows1:
+addScaledRowsStrip4Done:
+addScaledRowsStrip1:
 	CMPQ    DI, $0x04
-	JL      addScaledRows1Done
+	JL      addScaledRowsStrip1Done
 	VMOVUPD (AX), Y0
 	MOVQ    CX, R9
-	MOVQ    DX, R10
-	MOVQ    SI, R11
+	MOVQ    SI, R10
+	MOVQ    DX, R11
 
-addScaledRows1Row:
-	VBROADCASTSD (R10), Y1
+addScaledRowsStrip1Row:
+	VBROADCASTSD (R11), Y1
+	ADDQ         BX, R11
 	VMOVUPD      (R9), Y2
 	VMULPD       Y1, Y2, Y2
 	VADDPD       Y2, Y0, Y0
 	ADDQ         R8, R9
-	ADDQ         BX, R10
-	DECQ         R11
-	JNZ          addScaledRows1Row
+	DECQ         R10
+	JNZ          addScaledRowsStrip1Row
 	VMOVUPD      Y0, (AX)
 	ADDQ         $0x00000020, AX
 	ADDQ         $0x00000020, CX
 	SUBQ         $0x04, DI
-	JMP          addScaledRows1
+	JMP          addScaledRowsStrip1
 
-addScaledRows1Done:
+addScaledRowsStrip1Done:
 	TESTQ      DI, DI
 	JZ         addScaledRowsDone
 	LEAQ       lanes<>+0(SB), R9
@@ -2326,15 +2326,15 @@ addScaledRows1Done:
 	VMOVUPS    32(R9), Y0
 	VMASKMOVPD (AX), Y0, Y1
 	MOVQ       CX, DI
-	MOVQ       SI, SI
+	MOVQ       DX, DX
 
 addScaledRowsRestRow:
 	VBROADCASTSD (DX), Y2
+	ADDQ         BX, DX
 	VMASKMOVPD   (DI), Y0, Y3
 	VMULPD       Y2, Y3, Y3
 	VADDPD       Y3, Y1, Y1
 	ADDQ         R8, DI
-	ADDQ         BX, DX
 	DECQ         SI
 	JNZ          addScaledRowsRestRow
 	VMASKMOVPD   Y1, Y0, (AX)

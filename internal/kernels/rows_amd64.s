@@ -14,9 +14,9 @@ TEXT ·addRowsF32AVX512(SB), NOSPLIT, $0-40
 	MOVQ n+32(FP), CX
 	SHLQ $0x02, BX
 
-v4:
+Strip4:
 	CMPQ    CX, $0x40
-	JL      v4done
+	JL      Strip4Done
 	VMOVUPS (AX), Z0
 	VMOVUPS 64(AX), Z1
 	VMOVUPS 128(AX), Z2
@@ -24,7 +24,7 @@ v4:
 	MOVQ    DX, DI
 	MOVQ    SI, R8
 
-v4row:
+Strip4Row:
 	VMOVUPS (DI), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(DI), Z4
@@ -35,7 +35,7 @@ v4row:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    BX, DI
 	DECQ    R8
-	JNZ     v4row
+	JNZ     Strip4Row
 	VMOVUPS Z0, (AX)
 	VMOVUPS Z1, 64(AX)
 	VMOVUPS Z2, 128(AX)
@@ -43,31 +43,31 @@ v4row:
 	ADDQ    $0x00000100, AX
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x40, CX
-	JMP     v4
+	JMP     Strip4
 
-v4done:
-v1:
+Strip4Done:
+Strip1:
 	CMPQ    CX, $0x10
-	JL      v1done
+	JL      Strip1Done
 	VMOVUPS (AX), Z0
 	MOVQ    DX, DI
 	MOVQ    SI, R8
 
-v1row:
+Strip1Row:
 	VMOVUPS (DI), Z1
 	VADDPS  Z1, Z0, Z0
 	ADDQ    BX, DI
 	DECQ    R8
-	JNZ     v1row
+	JNZ     Strip1Row
 	VMOVUPS Z0, (AX)
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x10, CX
-	JMP     v1
+	JMP     Strip1
 
-v1done:
+Strip1Done:
 	TESTQ     CX, CX
-	JZ        done
+	JZ        Done
 	MOVQ      $0x00000001, DI
 	MOVQ      DI, R8
 	SHLQ      CL, R8
@@ -77,17 +77,17 @@ v1done:
 	VMOVUPS.Z (AX), K1, Z0
 	MOVQ      DX, CX
 
-restrow:
+RestRow:
 	VMOVUPS.Z (CX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	ADDQ      BX, CX
 	DECQ      SI
-	JNZ       restrow
+	JNZ       RestRow
 	VMOVUPS   Z0, K1, (AX)
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x00000040, DX
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -222,9 +222,9 @@ TEXT ·addRowsF64AVX512(SB), NOSPLIT, $0-40
 	MOVQ n+32(FP), CX
 	SHLQ $0x03, BX
 
-v4:
+Strip4:
 	CMPQ    CX, $0x20
-	JL      v4done
+	JL      Strip4Done
 	VMOVUPD (AX), Z0
 	VMOVUPD 64(AX), Z1
 	VMOVUPD 128(AX), Z2
@@ -232,7 +232,7 @@ v4:
 	MOVQ    DX, DI
 	MOVQ    SI, R8
 
-v4row:
+Strip4Row:
 	VMOVUPD (DI), Z4
 	VADDPD  Z4, Z0, Z0
 	VMOVUPD 64(DI), Z4
@@ -243,7 +243,7 @@ v4row:
 	VADDPD  Z4, Z3, Z3
 	ADDQ    BX, DI
 	DECQ    R8
-	JNZ     v4row
+	JNZ     Strip4Row
 	VMOVUPD Z0, (AX)
 	VMOVUPD Z1, 64(AX)
 	VMOVUPD Z2, 128(AX)
@@ -251,31 +251,31 @@ v4row:
 	ADDQ    $0x00000100, AX
 	ADDQ    $0x00000100, DX
 	SUBQ    $0x20, CX
-	JMP     v4
+	JMP     Strip4
 
-v4done:
-v1:
+Strip4Done:
+Strip1:
 	CMPQ    CX, $0x08
-	JL      v1done
+	JL      Strip1Done
 	VMOVUPD (AX), Z0
 	MOVQ    DX, DI
 	MOVQ    SI, R8
 
-v1row:
+Strip1Row:
 	VMOVUPD (DI), Z1
 	VADDPD  Z1, Z0, Z0
 	ADDQ    BX, DI
 	DECQ    R8
-	JNZ     v1row
+	JNZ     Strip1Row
 	VMOVUPD Z0, (AX)
 	ADDQ    $0x00000040, AX
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x08, CX
-	JMP     v1
+	JMP     Strip1
 
-v1done:
+Strip1Done:
 	TESTQ     CX, CX
-	JZ        done
+	JZ        Done
 	MOVQ      $0x00000001, DI
 	MOVQ      DI, R8
 	SHLQ      CL, R8
@@ -285,17 +285,17 @@ v1done:
 	VMOVUPD.Z (AX), K1, Z0
 	MOVQ      DX, CX
 
-restrow:
+RestRow:
 	VMOVUPD.Z (CX), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	ADDQ      BX, CX
 	DECQ      SI
-	JNZ       restrow
+	JNZ       RestRow
 	VMOVUPD   Z0, K1, (AX)
 	ADDQ      $0x00000040, AX
 	ADDQ      $0x00000040, DX
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -428,9 +428,9 @@ TEXT ·addRowsF32AVX2(SB), NOSPLIT, $0-40
 	MOVQ n+32(FP), SI
 	SHLQ $0x02, DX
 
-v4:
+Strip4:
 	CMPQ    SI, $0x20
-	JL      v4done
+	JL      Strip4Done
 	VMOVUPS (AX), Y0
 	VMOVUPS 32(AX), Y1
 	VMOVUPS 64(AX), Y2
@@ -438,7 +438,7 @@ v4:
 	MOVQ    CX, DI
 	MOVQ    BX, R8
 
-v4row:
+Strip4Row:
 	VMOVUPS (DI), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(DI), Y4
@@ -449,7 +449,7 @@ v4row:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     v4row
+	JNZ     Strip4Row
 	VMOVUPS Y0, (AX)
 	VMOVUPS Y1, 32(AX)
 	VMOVUPS Y2, 64(AX)
@@ -457,31 +457,31 @@ v4row:
 	ADDQ    $0x00000080, AX
 	ADDQ    $0x00000080, CX
 	SUBQ    $0x20, SI
-	JMP     v4
+	JMP     Strip4
 
-v4done:
-v1:
+Strip4Done:
+Strip1:
 	CMPQ    SI, $0x08
-	JL      v1done
+	JL      Strip1Done
 	VMOVUPS (AX), Y0
 	MOVQ    CX, DI
 	MOVQ    BX, R8
 
-v1row:
+Strip1Row:
 	VMOVUPS (DI), Y1
 	VADDPS  Y1, Y0, Y0
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     v1row
+	JNZ     Strip1Row
 	VMOVUPS Y0, (AX)
 	ADDQ    $0x00000020, AX
 	ADDQ    $0x00000020, CX
 	SUBQ    $0x08, SI
-	JMP     v1
+	JMP     Strip1
 
-v1done:
+Strip1Done:
 	TESTQ      SI, SI
-	JZ         done
+	JZ         Done
 	LEAQ       lanes<>+0(SB), DI
 	SHLQ       $0x02, SI
 	SUBQ       SI, DI
@@ -489,17 +489,17 @@ v1done:
 	VMASKMOVPS (AX), Y0, Y1
 	MOVQ       CX, SI
 
-restrow:
+RestRow:
 	VMASKMOVPS (SI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 	ADDQ       DX, SI
 	DECQ       BX
-	JNZ        restrow
+	JNZ        RestRow
 	VMASKMOVPS Y1, Y0, (AX)
 	ADDQ       $0x00000020, AX
 	ADDQ       $0x00000020, CX
 
-done:
+Done:
 	VZEROUPPER
 	RET
 
@@ -640,9 +640,9 @@ TEXT ·addRowsF64AVX2(SB), NOSPLIT, $0-40
 	MOVQ n+32(FP), SI
 	SHLQ $0x03, DX
 
-v4:
+Strip4:
 	CMPQ    SI, $0x10
-	JL      v4done
+	JL      Strip4Done
 	VMOVUPD (AX), Y0
 	VMOVUPD 32(AX), Y1
 	VMOVUPD 64(AX), Y2
@@ -650,7 +650,7 @@ v4:
 	MOVQ    CX, DI
 	MOVQ    BX, R8
 
-v4row:
+Strip4Row:
 	VMOVUPD (DI), Y4
 	VADDPD  Y4, Y0, Y0
 	VMOVUPD 32(DI), Y4
@@ -661,7 +661,7 @@ v4row:
 	VADDPD  Y4, Y3, Y3
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     v4row
+	JNZ     Strip4Row
 	VMOVUPD Y0, (AX)
 	VMOVUPD Y1, 32(AX)
 	VMOVUPD Y2, 64(AX)
@@ -669,31 +669,31 @@ v4row:
 	ADDQ    $0x00000080, AX
 	ADDQ    $0x00000080, CX
 	SUBQ    $0x10, SI
-	JMP     v4
+	JMP     Strip4
 
-v4done:
-v1:
+Strip4Done:
+Strip1:
 	CMPQ    SI, $0x04
-	JL      v1done
+	JL      Strip1Done
 	VMOVUPD (AX), Y0
 	MOVQ    CX, DI
 	MOVQ    BX, R8
 
-v1row:
+Strip1Row:
 	VMOVUPD (DI), Y1
 	VADDPD  Y1, Y0, Y0
 	ADDQ    DX, DI
 	DECQ    R8
-	JNZ     v1row
+	JNZ     Strip1Row
 	VMOVUPD Y0, (AX)
 	ADDQ    $0x00000020, AX
 	ADDQ    $0x00000020, CX
 	SUBQ    $0x04, SI
-	JMP     v1
+	JMP     Strip1
 
-v1done:
+Strip1Done:
 	TESTQ      SI, SI
-	JZ         done
+	JZ         Done
 	LEAQ       lanes<>+0(SB), DI
 	SHLQ       $0x03, SI
 	SUBQ       SI, DI
@@ -701,17 +701,17 @@ v1done:
 	VMASKMOVPD (AX), Y0, Y1
 	MOVQ       CX, SI
 
-restrow:
+RestRow:
 	VMASKMOVPD (SI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	ADDQ       DX, SI
 	DECQ       BX
-	JNZ        restrow
+	JNZ        RestRow
 	VMASKMOVPD Y1, Y0, (AX)
 	ADDQ       $0x00000020, AX
 	ADDQ       $0x00000020, CX
 
-done:
+Done:
 	VZEROUPPER
 	RET
 

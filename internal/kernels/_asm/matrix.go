@@ -128,50 +128,7 @@ func byRow(reads string, f func(s isa, x, b, by, a, out reg.VecVirtual)) func(is
 func (s isa) addScaledRows(name string, p matrixParams) {
 	dst, x, a, step := p.load("dst"), p.load("x"), p.load("a"), p.stride("aStride")
 	rows, n, width := p.load("rows"), p.load("n"), p.stride("n")
-	block := func(label string, vectors int, load func(Mem, Op), store func(Op, Mem)) {
-		var acc []reg.VecVirtual
-		for j := range vectors {
-			acc = append(acc, s.v())
-			load(Mem{Base: dst, Disp: j * s.bytes}, acc[j])
-		}
-		row, by, r, one := GP64(), GP64(), GP64(), s.v()
-		MOVQ(x, row)
-		MOVQ(a, by)
-		MOVQ(rows, r)
-		Label(label + "Row")
-		s.broadcast(Mem{Base: by}, one)
-		for j := range vectors {
-			v := s.v()
-			load(Mem{Base: row, Disp: j * s.bytes}, v)
-			s.mul(v, one, v)
-			s.add(acc[j], v, acc[j])
-		}
-		ADDQ(width, row)
-		ADDQ(step, by)
-		DECQ(r)
-		JNZ(LabelRef(label + "Row"))
-		for j := range vectors {
-			store(acc[j], Mem{Base: dst, Disp: j * s.bytes})
-		}
-		ADDQ(U32(vectors*s.bytes), dst)
-		ADDQ(U32(vectors*s.bytes), x)
-	}
-	for _, vectors := range []int{4, 1} {
-		label := fmt.Sprintf("%s%d", name, vectors)
-		Label(label)
-		CMPQ(n, U8(vectors*s.lanes()))
-		JL(LabelRef(label + "Done"))
-		block(label, vectors, func(m Mem, v Op) { s.load(m, v) },
-			func(v Op, m Mem) { s.store(v, m) })
-		SUBQ(U8(vectors*s.lanes()), n)
-		JMP(LabelRef(label))
-		Label(label + "Done")
-	}
-	TESTQ(n, n)
-	JZ(LabelRef(name + "Done"))
-	load, store, _ := s.masked(n)
-	block(name+"Rest", 1, load, store)
-	Label(name + "Done")
+	s.addedRows(name, dst, x, width, rows, n, &factors{a, step})
 }
 
 // dotRows is dst[r] = the sum over j of x[r·n+j]·b[r·bStride+j], in the order of sum.

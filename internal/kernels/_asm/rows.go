@@ -27,24 +27,45 @@ func (s isa) addRows() {
 	stride, rows := Load(Param("stride"), GP64()), Load(Param("rows"), GP64())
 	n := Load(Param("n"), GP64())
 	SHLQ(U8(map[bool]int{true: 2, false: 3}[s.single()]), stride)
-	block := func(name string, vectors int, load func(Mem, Op), store func(Op, Mem)) {
+	s.addedRows("", dst, src, stride, rows, n, nil)
+	VZEROUPPER()
+	RET()
+}
+
+// factors are numbers of which each row has one, so many bytes apart.
+type factors struct{ at, apart reg.Register }
+
+// addedRows adds rows of n elements, so many bytes apart, to dst, each by its factor if there are
+// factors. It goes through the rows once for each strip of columns that registers hold.
+func (s isa) addedRows(name string, dst, src, apart, rows, n reg.Register, by *factors) {
+	block := func(label string, vectors int, load func(Mem, Op), store func(Op, Mem)) {
 		var acc []reg.VecVirtual
 		for j := range vectors {
 			acc = append(acc, s.v())
 			load(Mem{Base: dst, Disp: j * s.bytes}, acc[j])
 		}
-		p, r := GP64(), GP64()
+		p, r, factor, one := GP64(), GP64(), GP64(), s.v()
 		MOVQ(src, p)
 		MOVQ(rows, r)
-		Label(name + "row")
+		if by != nil {
+			MOVQ(by.at, factor)
+		}
+		Label(label + "Row")
+		if by != nil {
+			s.broadcast(Mem{Base: factor}, one)
+			ADDQ(by.apart, factor)
+		}
 		for j := range vectors {
 			v := s.v()
 			load(Mem{Base: p, Disp: j * s.bytes}, v)
+			if by != nil {
+				s.mul(v, one, v)
+			}
 			s.add(acc[j], v, acc[j])
 		}
-		ADDQ(stride, p)
+		ADDQ(apart, p)
 		DECQ(r)
-		JNZ(LabelRef(name + "row"))
+		JNZ(LabelRef(label + "Row"))
 		for j := range vectors {
 			store(acc[j], Mem{Base: dst, Disp: j * s.bytes})
 		}
@@ -52,23 +73,21 @@ func (s isa) addRows() {
 		ADDQ(U32(vectors*s.bytes), src)
 	}
 	for _, vectors := range []int{4, 1} {
-		name := fmt.Sprintf("v%d", vectors)
-		Label(name)
+		label := fmt.Sprintf("%sStrip%d", name, vectors)
+		Label(label)
 		CMPQ(n, U8(vectors*s.lanes()))
-		JL(LabelRef(name + "done"))
-		block(name, vectors, func(m Mem, v Op) { s.load(m, v) },
+		JL(LabelRef(label + "Done"))
+		block(label, vectors, func(m Mem, v Op) { s.load(m, v) },
 			func(v Op, m Mem) { s.store(v, m) })
 		SUBQ(U8(vectors*s.lanes()), n)
-		JMP(LabelRef(name))
-		Label(name + "done")
+		JMP(LabelRef(label))
+		Label(label + "Done")
 	}
 	TESTQ(n, n)
-	JZ(LabelRef("done"))
+	JZ(LabelRef(name + "Done"))
 	load, store, _ := s.masked(n)
-	block("rest", 1, load, store)
-	Label("done")
-	VZEROUPPER()
-	RET()
+	block(name+"Rest", 1, load, store)
+	Label(name + "Done")
 }
 
 // sumRows is dst[r] = the sum of the n elements at src[r*stride], in the order of sum.
